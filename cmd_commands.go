@@ -1,0 +1,8 @@
+package main
+
+import "github.com/urfave/cli/v2"
+
+// commands lists every command, in the order of --help.
+func commands() []*cli.Command {
+	return []*cli.Command{}
+}

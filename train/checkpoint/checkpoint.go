@@ -1,0 +1,257 @@
+// Package checkpoint keeps named float32 tensors in safetensors files, the
+// format of trained weights and of what a trial needs to go on after a crash.
+//
+// A file is an 8-byte little-endian header length, a JSON header, and the
+// tensors' bytes without gaps (github.com/huggingface/safetensors, format
+// 2023). Equal tensors and metadata give equal bytes: the header's keys are
+// sorted and nothing in it depends on time or place.
+package checkpoint
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"sort"
+)
+
+// Tensor is one named row-major float32 array.
+type Tensor struct {
+	Name  string
+	Shape []int
+	Data  []float32 // product of Shape values
+}
+
+// File is the content of a checkpoint. Tensors are in order of name.
+type File struct {
+	Tensors  []Tensor
+	Metadata map[string]string
+}
+
+// Tensor returns the tensor of that name, or an error that lists what is there.
+func (f *File) Tensor(name string) (Tensor, error) {
+	names := make([]string, len(f.Tensors))
+	for i, t := range f.Tensors {
+		if t.Name == name {
+			return t, nil
+		}
+		names[i] = t.Name
+	}
+	return Tensor{}, fmt.Errorf("checkpoint: no tensor %q (it holds %v)", name, names)
+}
+
+// maxHeader bounds the header of a file that is read: 100 MB, the limit of the
+// reference implementation, so that a damaged length cannot exhaust memory.
+const maxHeader = 100 << 20
+
+// align is the multiple that the header's length is padded to with spaces, so
+// that tensors start on an 8-byte boundary as readers that map the file expect.
+const align = 8
+
+type entry struct {
+	DType   string   `json:"dtype"`
+	Shape   []int    `json:"shape"`
+	Offsets [2]int64 `json:"data_offsets"`
+}
+
+// Encode writes the file to w. It panics where a tensor's Data does not match
+// its Shape, which is a programmer's mistake, and returns w's errors.
+func Encode(w io.Writer, f File) error {
+	tensors := sorted(f.Tensors)
+	header, err := encodeHeader(tensors, f.Metadata)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(w, 1<<20)
+	if err := binary.Write(out, binary.LittleEndian, uint64(len(header))); err != nil {
+		return err
+	}
+	if _, err := out.Write(header); err != nil {
+		return err
+	}
+	var word [4]byte
+	for _, t := range tensors {
+		for _, v := range t.Data {
+			binary.LittleEndian.PutUint32(word[:], math.Float32bits(v))
+			if _, err := out.Write(word[:]); err != nil {
+				return err
+			}
+		}
+	}
+	return out.Flush()
+}
+
+func sorted(tensors []Tensor) []Tensor {
+	s := append([]Tensor(nil), tensors...)
+	sort.Slice(s, func(i, j int) bool { return s[i].Name < s[j].Name })
+	return s
+}
+
+func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+	entries := make(map[string]any, len(tensors)+1)
+	if len(metadata) > 0 {
+		entries["__metadata__"] = metadata
+	}
+	at := int64(0)
+	for _, t := range tensors {
+		if elements(t.Shape) != int64(len(t.Data)) {
+			panic("checkpoint: tensor data does not match its shape")
+		}
+		end := at + 4*int64(len(t.Data))
+		entries[t.Name] = entry{"F32", t.Shape, [2]int64{at, end}}
+		at = end
+	}
+	header, err := json.Marshal(entries) // sorts the keys
+	if err != nil {
+		return nil, err
+	}
+	for len(header)%align != 0 {
+		header = append(header, ' ')
+	}
+	return header, nil
+}
+
+func elements(shape []int) int64 {
+	n := int64(1)
+	for _, d := range shape {
+		n *= int64(d)
+	}
+	return n
+}
+
+// Save writes the file to path so that a crash leaves the old content or the
+// new, never a part: a temporary file beside it is synced and renamed.
+func Save(path string, f File) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+		}
+	}()
+	if err := Encode(tmp, f); err != nil {
+		return fmt.Errorf("checkpoint: writing %s: %w", path, err)
+	}
+	if err := tmp.Sync(); err != nil {
+		return fmt.Errorf("checkpoint: writing %s: %w", path, err)
+	}
+	if err := tmp.Close(); err != nil {
+		return fmt.Errorf("checkpoint: writing %s: %w", path, err)
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
+}
+
+// Load reads the file at path. A damaged file is an error that says what is
+// wrong with it; a missing one satisfies errors.Is(err, fs.ErrNotExist).
+func Load(path string) (*File, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	f, err := Decode(raw)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %s: %w; remove it to train again from the start", path, err)
+	}
+	return f, nil
+}
+
+// Decode reads a whole file from raw. It accepts only what Encode can write:
+// float32 tensors that cover the data without gap or overlap.
+func Decode(raw []byte) (*File, error) {
+	if len(raw) < 8 {
+		return nil, fmt.Errorf("%d bytes are too few for a safetensors file", len(raw))
+	}
+	n := binary.LittleEndian.Uint64(raw)
+	if n > maxHeader || n > uint64(len(raw)-8) {
+		return nil, fmt.Errorf("the header claims %d bytes, the file has %d", n, len(raw)-8)
+	}
+	entries, metadata, err := decodeHeader(raw[8 : 8+n])
+	if err != nil {
+		return nil, err
+	}
+	return decodeTensors(entries, metadata, raw[8+n:])
+}
+
+func decodeHeader(header []byte) (map[string]entry, map[string]string, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(header, &fields); err != nil {
+		return nil, nil, fmt.Errorf("header: %w", err)
+	}
+	var metadata map[string]string
+	entries := make(map[string]entry, len(fields))
+	for name, field := range fields {
+		if name == "__metadata__" {
+			if err := json.Unmarshal(field, &metadata); err != nil {
+				return nil, nil, fmt.Errorf("header: metadata: %w", err)
+			}
+			continue
+		}
+		var e entry
+		d := json.NewDecoder(bytes.NewReader(field))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&e); err != nil {
+			return nil, nil, fmt.Errorf("header: tensor %q: %w", name, err)
+		}
+		entries[name] = e
+	}
+	return entries, metadata, nil
+}
+
+func decodeTensors(entries map[string]entry, metadata map[string]string, data []byte) (*File, error) {
+	f := &File{Metadata: metadata}
+	spans := make([][2]int64, 0, len(entries))
+	for name, e := range entries {
+		if err := e.check(int64(len(data))); err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", name, err)
+		}
+		spans = append(spans, e.Offsets)
+		values := make([]float32, (e.Offsets[1]-e.Offsets[0])/4)
+		for i := range values {
+			values[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[e.Offsets[0]+4*int64(i):]))
+		}
+		f.Tensors = append(f.Tensors, Tensor{name, e.Shape, values})
+	}
+	f.Tensors = sorted(f.Tensors)
+	sort.Slice(spans, func(i, j int) bool {
+		return spans[i][0] < spans[j][0] || spans[i][0] == spans[j][0] && spans[i][1] < spans[j][1]
+	})
+	at := int64(0)
+	for _, s := range spans {
+		if s[0] != at {
+			return nil, fmt.Errorf("tensors leave a gap or overlap at byte %d", at)
+		}
+		at = s[1]
+	}
+	if at != int64(len(data)) {
+		return nil, fmt.Errorf("tensors end at byte %d, the data at %d", at, len(data))
+	}
+	return f, nil
+}
+
+func (e entry) check(size int64) error {
+	if e.DType != "F32" {
+		return fmt.Errorf("type %s, want F32", e.DType)
+	}
+	n := int64(1)
+	for _, d := range e.Shape {
+		if d < 0 || (d > 0 && n > size/int64(d)) {
+			return fmt.Errorf("shape %v is larger than the file", e.Shape)
+		}
+		n *= int64(d)
+	}
+	if e.Offsets[0] < 0 || e.Offsets[1] > size || e.Offsets[1]-e.Offsets[0] != 4*n {
+		return fmt.Errorf("bytes %v do not fit shape %v in %d bytes of data", e.Offsets, e.Shape, size)
+	}
+	return nil
+}

@@ -1,0 +1,38 @@
+# flowbench: every target works on a machine with Go, gcc, git and make alone.
+
+FUZZ_COUNT ?= 20000
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check race fuzz generate bench clean
+
+help: ## print these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the flowbench binary here
+	go build -trimpath -o flowbench .
+
+demo: build ## sweep DNNs and autoencoders on synthetic flows and compare them (about a minute)
+	./flowbench sweep experiments/demo.yaml
+
+test: ## run the tests
+	go test ./...
+
+check: ## run what CI runs
+	bash .ci/run
+
+race: ## run the tests under the race detector (needs gcc)
+	CGO_ENABLED=1 go test -race ./...
+
+fuzz: ## run every fuzz target for FUZZ_COUNT inputs
+	bash scripts/fuzz.sh $(FUZZ_COUNT)
+
+generate: ## write the generated files again
+	go generate ./...
+
+bench: ## run the benchmarks of every package
+	go test -run '^$$' -bench . -benchmem ./...
+
+clean: ## remove what build, demo and the tests wrote
+	rm -rf flowbench runs
+	go clean -testcache

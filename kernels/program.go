@@ -125,7 +125,8 @@ const (
 // for BatchNorm) for the gradient. Z keeps Gain·x̂+Bias where GELU needs it.
 // BatchNorm in Train also moves RunMean and RunVar (1×cols):
 // r = (1-Momentum)·r + Momentum·batch statistic, the variance being the
-// unbiased one there; in Score it uses them in place of the batch's own.
+// unbiased one there (a batch of one row has none and leaves RunVar as it is);
+// in Score it uses them in place of the batch's own.
 type Norm struct {
 	Kind            NormKind
 	X, Gain, Bias   Buf
@@ -186,8 +187,8 @@ type ClipGradient struct {
 type OptimizerKind uint8
 
 const (
-	SGD   OptimizerKind = iota + 1 // v = Momentum·v + g; p -= lr·v (M1 is v; None when Momentum is 0)
-	Adam                           // Kingma, Ba 2015; WeightDecay is added to the gradient (L2)
+	SGD   OptimizerKind = iota + 1 // v = Momentum·v + g; p -= lr·v (M1 is v; None when Momentum is 0); WeightDecay as Adam
+	Adam                           // Kingma, Ba 2015; WeightDecay is added to the gradient (L2): g + WeightDecay·p
 	AdamW                          // Loshchilov, Hutter 2019; p -= lr·WeightDecay·p apart from the gradient
 )
 
@@ -252,7 +253,11 @@ type StepResult struct {
 	// NonFinite is the first buffer, in the order of the forward pass, then
 	// gradients, then updated parameters, that holds a NaN or an infinity; None
 	// where all is well. The loss itself non-finite with every buffer finite
-	// reports the loss's Pred.
+	// reports the loss's Pred. What an instruction reads counts before what it
+	// writes, so a NaN in the Table, or in a parameter that the host wrote, is
+	// named itself; a moment counts with its parameter. The step may end where
+	// it went wrong: Loss is NaN if it was not reached, and parameters keep
+	// their values if Update was not.
 	NonFinite Buf
 }
 

@@ -59,7 +59,10 @@ func (d dropout) derive(_ gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia.Node
 }
 
 // dropoutGrad is dropout itself, with the same mask, on the gradient.
-type dropoutGrad struct{ dropout }
+type dropoutGrad struct{ dropout dropout }
 
-func (g dropoutGrad) label() string    { return "gradient of " + g.dropout.label() }
-func (dropoutGrad) operands() []string { return []string{"dy"} }
+func (g dropoutGrad) label() string                         { return "gradient of " + g.dropout.label() }
+func (dropoutGrad) operands() []string                      { return []string{"dy"} }
+func (dropoutGrad) infer(in []extent) (extent, error)       { return in[0], nil }
+func (g dropoutGrad) time() *Clock                          { return g.dropout.clock }
+func (g dropoutGrad) compute(in []matrix, out matrix) error { return g.dropout.compute(in, out) }

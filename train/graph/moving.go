@@ -46,13 +46,15 @@ func (m movingVariance) label() string {
 	return fmt.Sprintf("moving variance (momentum %v)", m.momentum)
 }
 
-// compute takes the unbiased variance; one row has none, and its biased one, 0, stands in.
+// compute takes the unbiased variance; one row has none and moves nothing.
 func (m movingVariance) compute(in []matrix, out matrix) error {
+	n := float64(in[1].rows)
+	if n == 1 {
+		copy(out.data, in[0].data)
+		return nil
+	}
 	return m.move(in, out, func(column []float64) float64 {
 		_, variance := moments(column)
-		if n := float64(len(column)); n > 1 {
-			variance *= n / (n - 1)
-		}
-		return variance
+		return variance * n / (n - 1)
 	})
 }

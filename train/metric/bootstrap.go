@@ -1,8 +1,6 @@
 package metric
 
 import (
-	"math/bits"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
@@ -19,7 +17,8 @@ import (
 // long. It is not evaluable with fewer than two positives or without
 // negatives, and then reason says so. Fewer than two resamples panic.
 //
-// One resample costs a random number for two rows; nothing is sorted again.
+// Nothing is sorted again: a resample costs a binomial draw for each distinct
+// score of the positives where these are few, else a random number for two rows.
 func (r *Ranking) BootstrapAP(resamples int, level float64, seed uint64) (out Interval, reason string) {
 	if resamples < 2 || !(level > 0 && level < 1) {
 		panic("metric: bootstrap needs two resamples and a level in (0, 1)")
@@ -50,7 +49,8 @@ func (r *Ranking) resampledAPs(resamples int, seed uint64) []float64 {
 		all.Go(func() {
 			tp, fp := make([]int32, steps.count), make([]int32, steps.count+1)
 			for i := w; i < resamples; i += workers {
-				aps[i] = steps.resample(tp, fp, resampleSource(seed, i))
+				src := newSource(seed, i)
+				aps[i] = steps.resample(tp, fp, &src)
 			}
 		})
 	}
@@ -58,50 +58,35 @@ func (r *Ranking) resampledAPs(resamples int, seed uint64) []float64 {
 	return aps
 }
 
-// resampleSource is the generator of one resample. The odd factor (the golden
-// ratio in 64 bits) sets neighbouring resamples far apart in the state.
-func resampleSource(seed uint64, i int) *rand.PCG {
-	return rand.NewPCG(seed, uint64(i)*0x9E3779B97F4A7C15)
-}
-
 // apSteps is what a Ranking's average precision depends on: it changes only at
-// scores that a positive has, of which there are count. positive and negative
-// hold one entry a row: the first step, by falling score, at which it alerts;
-// count for a negative that scores below every positive.
+// scores that a positive has, of which there are count. The lists of positives
+// and negatives count the rows by the first step, by falling score, at which
+// they alert; step count holds the negatives that score below every positive.
 type apSteps struct {
 	count              int
-	positive, negative []int32
+	positive, negative strata
 }
 
 func (r *Ranking) steps() apSteps {
-	s := apSteps{
-		positive: make([]int32, 0, r.positives),
-		negative: make([]int32, 0, r.negatives),
-	}
-	var tp, fp int32
+	var positive, negative []int32
+	var tp, fp, fpBefore int32
 	for i := range r.threshold {
-		step := int32(s.count)
-		for ; fp < r.fp[i]; fp++ {
-			s.negative = append(s.negative, step)
-		}
-		if r.tp[i] == tp {
+		if fp = r.fp[i]; r.tp[i] == tp {
 			continue
 		}
-		for ; tp < r.tp[i]; tp++ {
-			s.positive = append(s.positive, step)
-		}
-		s.count++
+		positive = append(positive, r.tp[i]-tp)
+		negative = append(negative, fp-fpBefore)
+		tp, fpBefore = r.tp[i], fp
 	}
-	return s
+	negative = append(negative, fp-fpBefore)
+	return apSteps{len(positive), newStrata(positive), newStrata(negative)}
 }
 
 // resample draws one resample and returns its average precision. tp (count
 // long) and fp (count+1) are scratch.
-func (s apSteps) resample(tp, fp []int32, src *rand.PCG) float64 {
-	clear(tp)
-	clear(fp)
-	tally(tp, s.positive, src)
-	tally(fp, s.negative, src)
+func (s apSteps) resample(tp, fp []int32, src *source) float64 {
+	s.positive.draw(tp, src)
+	s.negative.draw(fp, src)
 	sum, hits, alerts := 0.0, 0.0, 0.0
 	for i, t := range tp {
 		hits += float64(t)
@@ -110,26 +95,7 @@ func (s apSteps) resample(tp, fp []int32, src *rand.PCG) float64 {
 			sum += float64(float64(t) * hits / alerts)
 		}
 	}
-	return sum / float64(len(s.positive))
-}
-
-// tally draws len(rows) rows with replacement and counts them by step. An index
-// is the high word of 32 random bits times n; the low word is rejected where
-// it would favour some index (Lemire 2019).
-func tally(count, rows []int32, src *rand.PCG) {
-	n := uint32(len(rows))
-	reject := -n % n
-	for left := len(rows); left > 0; {
-		word := src.Uint64()
-		for _, half := range [2]uint32{uint32(word), uint32(word >> 32)} {
-			hi, lo := bits.Mul32(half, n)
-			if lo < reject || left == 0 {
-				continue
-			}
-			count[rows[hi]]++
-			left--
-		}
-	}
+	return sum / float64(s.positive.rows)
 }
 
 // quantile interpolates linearly between the order statistics, as numpy does.

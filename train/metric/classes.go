@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 )
@@ -40,6 +41,8 @@ type ClassReport struct {
 	Classes               []ClassFigures `json:"classes"`
 	// Confusion[i][j] counts the rows of class i with verdict j.
 	Confusion [][]int `json:"confusion"`
+	// NotEvaluable holds, by the name of the figure, why it is null.
+	NotEvaluable map[string]string `json:"not_evaluable"`
 }
 
 // EvaluateClasses computes every figure of a split. It panics where the lengths
@@ -60,6 +63,7 @@ func EvaluateClasses(in ClassInput) (*ClassReport, error) {
 		r.Classes = append(r.Classes, f)
 	}
 	r.macro()
+	r.NotEvaluable = reasons(r.values())
 	return r, nil
 }
 
@@ -164,25 +168,42 @@ func (r *ClassReport) macro() {
 	r.MacroAveragePrecision, r.MacroRecall, r.MacroF1 = Of(ap/n), Of(recall/n), Of(f1/n)
 }
 
-// Flatten holds the evaluable figures by name, those of a class as
-// "recall.Bot", and the counts rows and macro_classes.
+// values lists the figures in the order of a table, those of a class as "recall.Bot".
+func (r *ClassReport) values() []namedValue {
+	out := []namedValue{
+		{"macro_average_precision", &r.MacroAveragePrecision},
+		{"macro_recall", &r.MacroRecall},
+		{"macro_f1", &r.MacroF1},
+	}
+	for i := range r.Classes {
+		f := &r.Classes[i]
+		out = append(out,
+			namedValue{"average_precision." + f.Class, &f.AveragePrecision},
+			namedValue{"average_precision_chance." + f.Class, &f.AveragePrecisionChance},
+			namedValue{"auroc." + f.Class, &f.AUROC},
+			namedValue{"precision." + f.Class, &f.Precision},
+			namedValue{"recall." + f.Class, &f.Recall},
+			namedValue{"f1." + f.Class, &f.F1})
+	}
+	return out
+}
+
+// Figures lists the figures, evaluable or not, in the order of a table.
+func (r *ClassReport) Figures() []Figure { return figures(r.values()) }
+
+// Flatten holds the evaluable figures by name, and the counts rows and macro_classes.
 func (r *ClassReport) Flatten() map[string]float64 {
-	flat := map[string]float64{"rows": float64(r.Rows), "macro_classes": float64(r.MacroClasses)}
-	put := func(name string, v Value) {
-		if v.OK {
-			flat[name] = v.V
-		}
-	}
-	put("macro_average_precision", r.MacroAveragePrecision)
-	put("macro_recall", r.MacroRecall)
-	put("macro_f1", r.MacroF1)
-	for _, f := range r.Classes {
-		put("average_precision."+f.Class, f.AveragePrecision)
-		put("average_precision_chance."+f.Class, f.AveragePrecisionChance)
-		put("auroc."+f.Class, f.AUROC)
-		put("precision."+f.Class, f.Precision)
-		put("recall."+f.Class, f.Recall)
-		put("f1."+f.Class, f.F1)
-	}
+	flat := flatten(r.values())
+	flat["rows"], flat["macro_classes"] = float64(r.Rows), float64(r.MacroClasses)
 	return flat
+}
+
+// UnmarshalJSON reads what json.Marshal wrote and gives every null its reason back.
+func (r *ClassReport) UnmarshalJSON(text []byte) error {
+	type plain ClassReport // without this method
+	if err := json.Unmarshal(text, (*plain)(r)); err != nil {
+		return fmt.Errorf("metric class report: %w", err)
+	}
+	explain(r.values(), r.NotEvaluable)
+	return nil
 }

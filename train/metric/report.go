@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 )
 
@@ -62,13 +63,7 @@ type Report struct {
 	Intervals map[string]Interval `json:"intervals"`
 	// NotEvaluable holds, by the name of the figure, why it is null; under
 	// average_precision_interval, why there is no bootstrap.
-	NotEvaluable map[string]string `json:"not_evaluable,omitempty"`
-}
-
-// Figure is one named figure of a Report.
-type Figure struct {
-	Name  string
-	Value Value
+	NotEvaluable map[string]string `json:"not_evaluable"`
 }
 
 // Evaluate computes every figure of a split.
@@ -98,11 +93,7 @@ func Evaluate(in Input) (*Report, error) {
 			return nil, fmt.Errorf("evaluating %s: %w", in.name(), err)
 		}
 	}
-	for _, v := range r.values() {
-		if !v.value.OK {
-			r.NotEvaluable[v.name] = v.value.Reason
-		}
-	}
+	maps.Copy(r.NotEvaluable, reasons(r.values()))
 	return r, nil
 }
 
@@ -178,6 +169,9 @@ func (r *Report) decide(in Input) error {
 	r.MCC = c.MCC().in(in.Part)
 	r.FalsePositiveRate = c.FalsePositiveRate().in(in.Part)
 	r.AlertsPerDay = c.AlertsPerDay(in.FlowsPerDay)
+	if r.Rows == 0 {
+		r.AlertsPerDay = r.AlertsPerDay.in(in.Part)
+	}
 	r.PrecisionAtPrevalence1e2 = c.PrecisionAtPrevalence(1e-2).in(in.Part)
 	r.PrecisionAtPrevalence1e3 = c.PrecisionAtPrevalence(1e-3).in(in.Part)
 	r.shares(c)
@@ -198,12 +192,6 @@ func (r *Report) shares(c Confusion) {
 		r.Intervals["precision_at_prevalence_0.01"] = c.PrecisionAtPrevalenceInterval(1e-2, Level)
 		r.Intervals["precision_at_prevalence_0.001"] = c.PrecisionAtPrevalenceInterval(1e-3, Level)
 	}
-}
-
-// namedValue is a figure's name and its place in a Report.
-type namedValue struct {
-	name  string
-	value *Value
 }
 
 // values lists the figures in the order in which tables show them.
@@ -236,27 +224,14 @@ func (r *Report) atThreshold() []namedValue {
 }
 
 // Figures lists the figures, evaluable or not, in the order of a table.
-func (r *Report) Figures() []Figure {
-	var out []Figure
-	for _, v := range r.values() {
-		out = append(out, Figure{v.name, *v.value})
-	}
-	return out
-}
+func (r *Report) Figures() []Figure { return figures(r.values()) }
 
 // Flatten holds the evaluable figures by name, and the counts: rows, positives,
 // negatives, and with a threshold tp, fp, fn, tn.
 func (r *Report) Flatten() map[string]float64 {
-	flat := map[string]float64{
-		"rows":      float64(r.Rows),
-		"positives": float64(r.Positives),
-		"negatives": float64(r.Negatives),
-	}
-	for _, v := range r.values() {
-		if v.value.OK {
-			flat[v.name] = v.value.V
-		}
-	}
+	flat := flatten(r.values())
+	flat["rows"] = float64(r.Rows)
+	flat["positives"], flat["negatives"] = float64(r.Positives), float64(r.Negatives)
 	if c := r.Confusion; c != nil {
 		flat["tp"], flat["fp"] = float64(c.TP), float64(c.FP)
 		flat["fn"], flat["tn"] = float64(c.FN), float64(c.TN)
@@ -270,10 +245,6 @@ func (r *Report) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, (*plain)(r)); err != nil {
 		return fmt.Errorf("metric report: %w", err)
 	}
-	for _, v := range r.values() {
-		if !v.value.OK {
-			v.value.Reason = r.NotEvaluable[v.name]
-		}
-	}
+	explain(r.values(), r.NotEvaluable)
 	return nil
 }

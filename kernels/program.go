@@ -255,9 +255,9 @@ type StepResult struct {
 	// where all is well. The loss itself non-finite with every buffer finite
 	// reports the loss's Pred. What an instruction reads counts before what it
 	// writes, so a NaN in the Table, or in a parameter that the host wrote, is
-	// named itself; a moment counts with its parameter. The step may end where
-	// it went wrong: Loss is NaN if it was not reached, and parameters keep
-	// their values if Update was not.
+	// named itself; moments come last. The step may end where it went wrong:
+	// Loss is NaN if it was not reached, and parameters keep their values if
+	// Update was not.
 	NonFinite Buf
 }
 

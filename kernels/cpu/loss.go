@@ -1,0 +1,169 @@
+package cpu
+
+import (
+	"math"
+
+	"flowbench/kernels"
+)
+
+// loss is kernels.Loss, in float64. Rows are computed in any order and added up
+// in theirs.
+type loss struct {
+	kernels.Loss
+	pred, target, dpred samples
+	featureWeight       []float32
+	rows                []float64 // a row's loss
+}
+
+func (c *compiler) loss(in kernels.Loss) op {
+	l := &loss{
+		Loss: in,
+		pred: c.samples(in.Pred), dpred: c.samples(in.DPred),
+		featureWeight: c.vector(in.FeatureWeight),
+		rows:          make([]float64, c.program.Batch),
+	}
+	switch in.Kind {
+	case kernels.BCE:
+		c.classes = 2
+	case kernels.SoftmaxCE:
+		c.classes = l.pred.cols
+	default:
+		l.target = c.samples(in.Target)
+	}
+	return l
+}
+
+func (l *loss) run(s *step) {
+	const cost = 16 // an exponential or a float64 division costs about as much as so many multiply-adds
+	n := len(s.rows)
+	s.pool.run(s, l, blocks(n, productRows), n*l.pred.cols*cost)
+	sum := 0.0
+	for _, v := range l.rows[:n] {
+		sum += v
+	}
+	s.loss = sum / float64(n)
+	if math.IsNaN(s.loss) || math.IsInf(s.loss, 0) {
+		s.health.sick.Store(true)
+	}
+}
+
+func (l *loss) cell(s *step, index int) {
+	for i := index * productRows; i < min((index+1)*productRows, len(s.rows)); i++ {
+		pred, dpred := l.pred.row(s, i), l.dpred.row(s, i)
+		switch l.Kind {
+		case kernels.BCE:
+			l.rows[i] = l.bce(dpred, float64(pred[0]), int(s.targets[s.rows[i]]), len(s.rows))
+		case kernels.SoftmaxCE:
+			l.rows[i] = l.softmax(dpred, pred, int(s.targets[s.rows[i]]), len(s.rows))
+		case kernels.MSE:
+			l.rows[i] = l.mse(dpred, pred, l.target.row(s, i), len(s.rows))
+		case kernels.Huber:
+			l.rows[i] = l.huber(dpred, pred, l.target.row(s, i), len(s.rows))
+		}
+		s.health.check(pred)
+		s.health.check(dpred)
+	}
+}
+
+func (l *loss) classWeight(class int) float64 {
+	if l.ClassWeight == nil {
+		return 1
+	}
+	return float64(l.ClassWeight[class])
+}
+
+// bce is the row loss on logit z and its gradient over n rows. With s = ±z the
+// logit of the true class, q = σ(-s) = 1-p_t and L = log(1+e⁻ˢ) = -log p_t, the
+// loss is w·qᵞ·L and its derivative in s is -w·qᵞ·(γ·p_t·L + q).
+func (l *loss) bce(dz []float32, z float64, class, n int) float64 {
+	sign := 1.0
+	if class == 0 {
+		sign = -1
+	}
+	t := sign * z
+	log := softplus(-t)
+	q := sigmoid(-t)
+	w := l.classWeight(class)
+	if gamma := float64(l.Gamma); gamma > 0 {
+		w *= math.Pow(q, gamma)
+		dz[0] = float32(-sign * w * (gamma*(1-q)*log + q) / float64(n))
+	} else {
+		dz[0] = float32(-sign * w * q / float64(n))
+	}
+	return w * log
+}
+
+// softplus is log(1+eˣ) for any x.
+func softplus(x float64) float64 {
+	return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))
+}
+
+// softmax is the row loss on logits z and its gradient over n rows. With
+// L = -log p_t and q = 1-p_t the loss is w·qᵞ·L; its derivative in log p_t is
+// -w·(γ·qᵞ⁻¹·p_t·L + qᵞ), and that of log p_t in z_j is [j=t] - p_j.
+func (l *loss) softmax(dz, z []float32, class, n int) float64 {
+	top := math.Inf(-1)
+	for _, v := range z {
+		top = max(top, float64(v))
+	}
+	sum := 0.0
+	for _, v := range z {
+		sum += math.Exp(float64(v) - top)
+	}
+	logSum := top + math.Log(sum)
+	logP := float64(z[class]) - logSum
+	q := -math.Expm1(logP)
+	w := l.classWeight(class)
+	slope, value := w, -w*logP
+	if gamma := float64(l.Gamma); gamma > 0 {
+		power := math.Pow(q, gamma)
+		value *= power
+		slope *= power
+		if q > 0 {
+			slope -= w * gamma * power / q * (1 - q) * logP
+		}
+	}
+	for j, v := range z {
+		d := math.Exp(float64(v) - logSum)
+		if j == class {
+			d = -q
+		}
+		dz[j] = float32(slope * d / float64(n))
+	}
+	return value
+}
+
+// mse is the mean over the columns of weight·(pred-target)².
+func (l *loss) mse(dpred, pred, target []float32, n int) float64 {
+	sum, cols := 0.0, float64(len(pred))
+	for j, p := range pred {
+		d, w := float64(p)-float64(target[j]), l.columnWeight(j)
+		sum += w * d * d
+		dpred[j] = float32(2 * w * d / (cols * float64(n)))
+	}
+	return sum / cols
+}
+
+// huber is the same with a loss that is linear beyond Delta (Huber 1964).
+func (l *loss) huber(dpred, pred, target []float32, n int) float64 {
+	sum, cols, delta := 0.0, float64(len(pred)), float64(l.Delta)
+	for j, p := range pred {
+		d, w := float64(p)-float64(target[j]), l.columnWeight(j)
+		slope := d
+		if a := math.Abs(d); a > delta {
+			slope = math.Copysign(delta, d)
+			sum += w * delta * (a - delta/2)
+		} else {
+			sum += w * d * d / 2
+		}
+		dpred[j] = float32(w * slope / (cols * float64(n)))
+	}
+	return sum / cols
+}
+
+func (l *loss) columnWeight(j int) float64 {
+	if l.featureWeight == nil {
+		return 1
+	}
+	return float64(l.featureWeight[j])
+}

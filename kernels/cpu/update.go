@@ -1,0 +1,114 @@
+package cpu
+
+import (
+	"math"
+
+	"flowbench/kernels"
+)
+
+// update is kernels.Update. Adam and AdamW step by
+// rate/(1-β₁ᵗ) · m / (√v/√(1-β₂ᵗ) + ε); both corrections are computed in float64
+// and rounded once.
+type update struct {
+	kernels.Update
+	params, grads, m1, m2 [][]float32
+	cells                 []span
+	elements              int
+	rate, correction      float32 // of this step: rate/(1-β₁ᵗ), 1/√(1-β₂ᵗ)
+}
+
+// span is a run of elements of parameter i.
+type span struct{ i, from, to int }
+
+// updateSpan is the cell of an Update.
+const updateSpan = 4096
+
+func (c *compiler) update(in kernels.Update) op {
+	u := &update{
+		Update: in,
+		params: c.vectors(in.Params), grads: c.vectors(in.Grads),
+		m1: c.vectors(in.M1), m2: c.vectors(in.M2),
+	}
+	for i, p := range u.params {
+		for from := 0; from < len(p); from += updateSpan {
+			u.cells = append(u.cells, span{i, from, min(from+updateSpan, len(p))})
+		}
+		u.elements += len(p)
+	}
+	return u
+}
+
+func (u *update) run(s *step) {
+	t := float64(s.number)
+	u.rate = float32(float64(s.rate) / (1 - math.Pow(float64(u.Beta1), t)))
+	u.correction = float32(1 / math.Sqrt(1-math.Pow(float64(u.Beta2), t)))
+	const cost = 16 // a division and a root cost about as much as so many multiply-adds
+	s.pool.run(s, u, len(u.cells), u.elements*cost)
+}
+
+func (u *update) cell(s *step, index int) {
+	c := u.cells[index]
+	p := u.params[c.i][c.from:c.to]
+	g := u.grads[c.i][c.from:c.to]
+	decay := float32(0)
+	if u.Decay != nil && u.Decay[c.i] {
+		decay = u.WeightDecay
+	}
+	switch {
+	case u.Kind != kernels.SGD:
+		m, v := u.m1[c.i][c.from:c.to], u.m2[c.i][c.from:c.to]
+		if u.Kind == kernels.AdamW {
+			shrink(p, float32(s.rate*decay))
+			decay = 0
+		}
+		u.adam(p, g, m, v, decay)
+		s.health.check(m)
+		s.health.check(v)
+	case u.Momentum != 0:
+		v := u.m1[c.i][c.from:c.to]
+		u.momentum(p, g, v, s.rate, decay)
+		s.health.check(v)
+	default:
+		descend(p, g, s.rate, decay)
+	}
+	s.health.check(p)
+}
+
+// shrink is AdamW's decay: p -= by·p.
+func shrink(p []float32, by float32) {
+	if by == 0 {
+		return
+	}
+	for i := range p {
+		p[i] -= float32(by * p[i])
+	}
+}
+
+func (u *update) adam(p, g, m, v []float32, decay float32) {
+	n := len(p)
+	g, m, v = g[:n], m[:n], v[:n]
+	b1, b2, c1, c2 := u.Beta1, u.Beta2, 1-u.Beta1, 1-u.Beta2
+	for i := range p {
+		d := g[i] + float32(decay*p[i])
+		m[i] = float32(b1*m[i]) + float32(c1*d)
+		v[i] = float32(b2*v[i]) + float32(float32(c2*d)*d)
+		root := float32(math.Sqrt(float64(v[i])))
+		p[i] -= float32(u.rate*m[i]) / (float32(root*u.correction) + u.Epsilon)
+	}
+}
+
+func (u *update) momentum(p, g, v []float32, rate, decay float32) {
+	n := len(p)
+	g, v = g[:n], v[:n]
+	for i := range p {
+		v[i] = float32(u.Momentum*v[i]) + (g[i] + float32(decay*p[i]))
+		p[i] -= float32(rate * v[i])
+	}
+}
+
+func descend(p, g []float32, rate, decay float32) {
+	g = g[:len(p)]
+	for i := range p {
+		p[i] -= float32(rate * (g[i] + float32(decay*p[i])))
+	}
+}

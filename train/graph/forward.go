@@ -87,6 +87,9 @@ func readForward(x, y, output, loss *gorgonia.Node) (*forward, error) {
 		of:      map[*gorgonia.Node]*layer{},
 		streams: map[uint32]string{},
 	}
+	if err := checkLoss(loss); err != nil {
+		return nil, err
+	}
 	f.reach(output)
 	f.reach(loss)
 	sorted, err := gorgonia.Sort(loss.Graph())
@@ -161,6 +164,9 @@ func (f *forward) place(n *gorgonia.Node) error {
 
 // foreign is the error of a node with an op from elsewhere.
 func foreign(n *gorgonia.Node) error {
+	if n.Op() == nil {
+		return fmt.Errorf("graph: input %s stands where an op is wanted", n.Name())
+	}
 	return fmt.Errorf("graph: cannot lower op %q of node %s: it is none of this package's ops", n.Op(), n.Name())
 }
 
@@ -190,7 +196,7 @@ func (f *forward) addLayer(n *gorgonia.Node, suffix string) error {
 		}
 		f.parameters = append(f.parameters, p)
 	}
-	l.name = fmt.Sprintf("layer%d", len(f.layers))
+	l.name = fmt.Sprintf("corrupt%d", len(f.layers)) // the one kind without parameters
 	if p := l.parameters(); len(p) > 0 {
 		l.name = strings.TrimSuffix(p[0].Name(), suffix)
 	}
@@ -264,16 +270,21 @@ func moverOf(running, x *gorgonia.Node, mean bool) *gorgonia.Node {
 	return nil
 }
 
-// readLoss checks what the loss is computed from.
-func (f *forward) readLoss() error {
-	o, ok := f.loss.Op().(op)
+// checkLoss makes sure that the loss is one, not something made of one.
+func checkLoss(loss *gorgonia.Node) error {
+	o, ok := loss.Op().(op)
 	if !ok {
-		return foreign(f.loss)
+		return foreign(loss)
 	}
 	if _, ok := o.rule.(meanLoss); !ok {
 		return fmt.Errorf("graph: cannot lower op %q: it is no loss", o)
 	}
-	c := children(f.loss)
+	return nil
+}
+
+// readLoss checks what the loss is computed from.
+func (f *forward) readLoss() error {
+	o, c := f.loss.Op(), children(f.loss)
 	pred, target := c[0], c[1]
 	if l := f.of[pred]; l == nil || l.top() != pred {
 		return fmt.Errorf("graph: cannot lower op %q: %s is not what a layer leaves", o, pred.Name())

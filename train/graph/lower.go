@@ -30,6 +30,9 @@ func (m *Model) Lower(o Optimizer) (*kernels.Program, error) {
 	}
 	l.update(o)
 	plan(&l.program, false)
+	if err := l.program.Check(); err != nil {
+		return nil, fmt.Errorf("graph: lower: %w", err)
+	}
 	return &l.program, nil
 }
 

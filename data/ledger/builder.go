@@ -30,7 +30,9 @@ type Cell struct {
 type Builder struct {
 	labels    []string
 	attempted string
-	columns   []Column
+	columns   []Column // Min, Max, Present and Constant are filled in by Ledger
+	least     []float32
+	greatest  []float32
 	equal     equality
 	files     []*FileBuilder
 	rows      int64
@@ -48,10 +50,12 @@ func NewBuilder(columns, labels []string, attempted schema.Attempted) *Builder {
 	b := &Builder{
 		labels: labels, attempted: string(attempted),
 		columns: make([]Column, len(columns)), equal: newEquality(len(columns)),
+		least: make([]float32, len(columns)), greatest: make([]float32, len(columns)),
 		byLabel: make([]int64, len(labels)),
 	}
 	for i, name := range columns {
-		b.columns[i] = Column{Name: name, Min: float32(math.Inf(1)), Max: float32(math.Inf(-1))}
+		b.columns[i].Name = name
+		b.least[i], b.greatest[i] = float32(math.Inf(1)), float32(math.Inf(-1))
 	}
 	return b
 }
@@ -72,19 +76,18 @@ func (b *Builder) File(name, form string) *FileBuilder {
 func (b *Builder) Observe(features []float32) {
 	cols := len(b.columns)
 	for len(features) > 0 {
-		row := features[:cols]
+		row, least, greatest := features[:cols], b.least[:cols], b.greatest[:cols]
 		features = features[cols:]
 		b.rows++
 		for j, v := range row {
-			c := &b.columns[j]
-			if v < c.Min {
-				c.Min = v
+			if v < least[j] {
+				least[j] = v
 			}
-			if v > c.Max {
-				c.Max = v
+			if v > greatest[j] {
+				greatest[j] = v
 			}
 			if v < 0 {
-				c.negative(v)
+				b.columns[j].negative(v)
 			}
 		}
 		b.equal.refine(row)
@@ -181,7 +184,7 @@ func (b *Builder) Ledger() *Ledger {
 	l.Labels = append(l.Labels, occurring(totals)...)
 	l.Columns = slices.Clone(b.columns)
 	for i := range l.Columns {
-		l.Columns[i].close(b.rows)
+		l.Columns[i].close(b.rows, b.least[i], b.greatest[i])
 	}
 	classes := slices.Clone(b.equal.classes)
 	slices.SortFunc(classes, func(x, y []int) int { return x[0] - y[0] })
@@ -219,11 +222,11 @@ func occurring(labels []Label) []Label {
 	return found
 }
 
-func (c *Column) close(rows int64) {
+func (c *Column) close(rows int64, least, greatest float32) {
 	c.Present = rows - c.Missing()
-	c.Constant = rows > 0 && c.Min >= c.Max
-	if c.Present == 0 {
-		c.Min, c.Max = 0, 0
+	c.Constant = rows > 0 && least >= greatest
+	if c.Present > 0 {
+		c.Min, c.Max = least, greatest
 	}
 }
 
@@ -231,8 +234,8 @@ func (c *Column) close(rows int64) {
 func (b *Builder) varying(class []int) []string {
 	var names []string
 	for _, j := range class {
-		if c := &b.columns[j]; c.Min < c.Max {
-			names = append(names, c.Name)
+		if b.least[j] < b.greatest[j] {
+			names = append(names, b.columns[j].Name)
 		}
 	}
 	return names

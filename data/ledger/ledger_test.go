@@ -106,7 +106,7 @@ func TestCheckFails(t *testing.T) {
 		"rows dropped in all files":                    func(l *ledger.Ledger) { l.Dropped++ },
 		"monday.csv: header, repeated headers":         func(l *ledger.Ledger) { l.Files[0].Blank++ },
 		"monday.csv: BENIGN: rows kept and dropped":    func(l *ledger.Ledger) { l.Files[0].Labels[0].Read++ },
-		"tuesday.csv: rows kept of all labels":      func(l *ledger.Ledger) { l.Files[1].Dropped--; l.Files[1].Kept++ },
+		"tuesday.csv: rows kept of all labels":         func(l *ledger.Ledger) { l.Files[1].Dropped--; l.Files[1].Kept++ },
 		"BENIGN: missing cells in all files":           func(l *ledger.Ledger) { l.Labels[0].MissingCells++ },
 		"BENIGN: rows with missing cells in all files": func(l *ledger.Ledger) { l.Labels[0].MissingRows-- },
 		"Bot: attempted rows in all files":             func(l *ledger.Ledger) { l.Labels[1].Attempted-- },

@@ -206,3 +206,10 @@ func list(names []string, n int) string {
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
 }
+
+// HasConnections reports whether the file has all that tells one connection
+// from another: both addresses, both ports and the protocol.
+func (l *Layout) HasConnections() bool {
+	return l.Index(RoleSourceAddress) >= 0 && l.Index(RoleSourcePort) >= 0 && l.Index(RoleDestinationAddress) >= 0 &&
+		slices.ContainsFunc(l.Fields, func(f Field) bool { return f.Role == RoleExtra && f.Name == Protocol })
+}

@@ -1,0 +1,268 @@
+package flowcsv
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+
+	"flowbench/data/ledger"
+	"flowbench/data/schema"
+)
+
+// action is what a row parser does with a field.
+type action uint8
+
+const (
+	skip      action = iota
+	value            // a feature or extra column that is kept
+	repeat           // equal to the value of column
+	label            // the label
+	category         // -1, or why an attack had no effect
+	source           // address
+	target           // address
+	port             // of the source
+	transport        // protocol number that is not kept as a value
+)
+
+// step is the action for one field.
+type step struct {
+	action action
+	column int // of the row, for value and repeat
+	name   string
+}
+
+// parser reads the rows of one file. It is made for one header and keeps what
+// the last row was.
+type parser struct {
+	steps  []step
+	labels *schema.Labels
+	policy schema.Attempted
+	known  map[string]int // label numbers by the bytes seen so far
+
+	label     int
+	attempted bool
+	missing   []ledger.Cell
+	tuple     tuple
+	tupled    bool // the file has all that makes a connection
+}
+
+// maxKnown bounds parser.known; a real file spells each label in one way.
+const maxKnown = 1024
+
+func newParser(layout *schema.Layout, labels *schema.Labels, opt Options) *parser {
+	p := &parser{steps: make([]step, len(layout.Fields)), labels: labels, policy: opt.Attempted, known: make(map[string]int)}
+	p.tupled = layout.HasConnections() && !opt.Ungrouped
+	for i, f := range layout.Fields {
+		p.steps[i] = p.plan(f, opt)
+	}
+	return p
+}
+
+func (p *parser) plan(f schema.Field, opt Options) step {
+	s := step{name: f.Name, column: f.Index}
+	switch f.Role {
+	case schema.RoleFeature:
+		s.action = value
+	case schema.RoleRepeat:
+		s.action = repeat
+	case schema.RoleLabel:
+		s.action = label
+	case schema.RoleCategory:
+		s.action = category
+	case schema.RoleExtra:
+		s.column = schema.Cols + f.Index
+		if opt.Extras {
+			s.action = value
+		} else if f.Name == schema.Protocol && p.tupled {
+			s.action = transport
+		}
+	}
+	if p.tupled {
+		switch f.Role {
+		case schema.RoleSourceAddress:
+			s.action = source
+		case schema.RoleDestinationAddress:
+			s.action = target
+		case schema.RoleSourcePort:
+			s.action = port
+		}
+	}
+	return s
+}
+
+// row reads a line into dst, one value a column, and the fields of p. The error
+// has no file and line yet; after it dst holds part of the row.
+func (p *parser) row(line []byte, dst []float32) *Error {
+	p.missing = p.missing[:0]
+	p.attempted = false
+	at := 0
+	for i := range p.steps {
+		if at > len(line) {
+			return p.ragged(line)
+		}
+		s := &p.steps[i]
+		if s.action == value {
+			if digit, ok := lone(line, at); ok {
+				dst[s.column] = float32(digit)
+				at += 2
+				continue
+			}
+			if v, end, ok := shortDecimal(line, at); ok {
+				dst[s.column] = v
+				at = end + 1
+				continue
+			}
+		}
+		cell, next, ok := field(line, at)
+		if !ok {
+			return p.fault(i, ReasonQuote, "a quote is not closed, or text follows it: "+quote(cell))
+		}
+		if err := p.cell(i, cell, dst); err != nil {
+			if n, _ := split(line); len(n) != len(p.steps) {
+				return p.ragged(line) // the likelier cause
+			}
+			return err
+		}
+		at = next
+	}
+	if at <= len(line) {
+		return p.ragged(line)
+	}
+	if p.tupled {
+		p.complete(dst)
+	}
+	return nil
+}
+
+// complete takes what the tuple needs from the values of the row.
+func (p *parser) complete(dst []float32) {
+	p.tuple.targetPort = dst[0]
+	if len(dst) > schema.Cols {
+		p.tuple.protocol = dst[schema.Cols]
+	}
+}
+
+// cell does what step i says with a field that is no short decimal.
+func (p *parser) cell(i int, cell []byte, dst []float32) *Error {
+	s := &p.steps[i]
+	switch s.action {
+	case value:
+		return p.number(i, cell, &dst[s.column])
+	case repeat:
+		var again float32
+		if err := p.numberOnly(i, cell, &again); err != nil {
+			return err
+		}
+		if first := dst[s.column]; math.Float32bits(first) != math.Float32bits(again) {
+			return p.fault(i, ReasonRepeat, fmt.Sprintf("the second Fwd Header Length is %s and the first %v", quote(cell), first))
+		}
+	case label:
+		return p.readLabel(i, cell)
+	case category:
+		return p.readCategory(i, cell)
+	case source:
+		p.tuple.source = bytes.TrimSpace(cell)
+	case target:
+		p.tuple.target = bytes.TrimSpace(cell)
+	case port:
+		return p.numberOnly(i, cell, &p.tuple.sourcePort)
+	case transport:
+		return p.numberOnly(i, cell, &p.tuple.protocol)
+	}
+	return nil
+}
+
+// number reads a value and notes it where it is missing.
+func (p *parser) number(i int, cell []byte, dst *float32) *Error {
+	v, kind := number(cell)
+	if missing, ok := kind.missing(); ok {
+		p.missing = append(p.missing, ledger.Cell{Column: p.steps[i].column, Kind: missing})
+	}
+	*dst = v
+	return p.checkKind(i, cell, kind)
+}
+
+// numberOnly reads a value that is no column of the row.
+func (p *parser) numberOnly(i int, cell []byte, dst *float32) *Error {
+	v, kind := number(cell)
+	*dst = v
+	return p.checkKind(i, cell, kind)
+}
+
+func (p *parser) checkKind(i int, cell []byte, kind numberKind) *Error {
+	switch kind {
+	case isText:
+		return p.fault(i, ReasonNumber, quote(cell)+" is not a number")
+	case isOutOfRange:
+		return p.fault(i, ReasonRange, quote(cell)+" is beyond float32")
+	}
+	return nil
+}
+
+func (p *parser) readLabel(i int, cell []byte) *Error {
+	n, ok := p.known[string(cell)]
+	if !ok {
+		var err error
+		if n, err = p.labels.Parse(cell); err != nil {
+			e := p.fault(i, ReasonLabel, err.Error())
+			e.Remedy = "correct it, list it as an extra label, or have bad rows dropped"
+			return e
+		}
+		if len(p.known) < maxKnown {
+			p.known[string(cell)] = n
+		}
+	}
+	p.label = n
+	p.attempted = p.attempted || p.labels.IsAttempted(n)
+	return nil
+}
+
+func (p *parser) readCategory(i int, cell []byte) *Error {
+	v, kind := number(cell)
+	p.attempted = p.attempted || kind == isNumber && v != -1
+	return p.checkKind(i, cell, kind)
+}
+
+// finalLabel is the label of the row under the policy for attempted attacks.
+func (p *parser) finalLabel() int {
+	n := p.label
+	if p.attempted {
+		n = p.labels.Attempt(n)
+	}
+	return p.labels.Apply(p.policy, n)
+}
+
+// labelOf is the label of a bad row, or -1 where it cannot be told.
+func (p *parser) labelOf(line []byte) int {
+	cells, ok := split(line)
+	if !ok || len(cells) != len(p.steps) {
+		return -1
+	}
+	p.attempted = false
+	found := false
+	for i, s := range p.steps {
+		switch s.action {
+		case label:
+			found = p.readLabel(i, cells[i]) == nil
+		case category:
+			if p.readCategory(i, cells[i]) != nil {
+				return -1
+			}
+		}
+	}
+	if !found {
+		return -1
+	}
+	return p.finalLabel()
+}
+
+func (p *parser) ragged(line []byte) *Error {
+	cells, _ := split(line)
+	return &Error{Reason: ReasonFields, Problem: fmt.Sprintf("%d fields where the header has %d", len(cells), len(p.steps)),
+		Remedy: "correct the line, or have bad rows dropped"}
+}
+
+func (p *parser) fault(i int, reason, problem string) *Error {
+	return &Error{Field: i + 1, Column: p.steps[i].name, Reason: reason, Problem: problem,
+		Remedy: "correct the line, or have bad rows dropped"}
+}

@@ -3,6 +3,7 @@ package metric
 import (
 	"math"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -170,6 +171,19 @@ func BenchmarkRank(b *testing.B) {
 	scores, positive := generator{Rows: 270000, Seed: 1, PerMillion: 400}.make()
 	for b.Loop() {
 		mustRank(b, scores, positive)
+	}
+}
+
+func BenchmarkSortScores(b *testing.B) {
+	for _, n := range []int{1000, 2000, 4096, 100000} {
+		scores, _ := generator{Rows: n, Seed: 1}.make()
+		x := make([]float64, n)
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			for b.Loop() {
+				copy(x, scores)
+				sortScores(x)
+			}
+		})
 	}
 }
 

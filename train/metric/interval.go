@@ -32,8 +32,9 @@ type Proportion struct {
 
 // Interval is the exact interval of Clopper and Pearson 1934 for a binomial
 // proportion: at least level of confidence whatever the truth (6 of 6 is at
-// least 0.54 at level 0.95). Its ends are quantiles of beta distributions. n = 0
-// gives the interval from 0 to 1: nothing is known. Panics unless 0 <= k <= n
+// least 0.54 at level 0.95). Its ends are quantiles of beta distributions. It
+// takes the n for independent; flows of one connection are not, and the truth
+// about them is wider. n = 0 gives the interval from 0 to 1: nothing is known. Panics unless 0 <= k <= n
 // and level is in (0, 1).
 func (p Proportion) Interval(level float64) Interval {
 	if p.K < 0 || p.K > p.N {

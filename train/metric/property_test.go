@@ -2,6 +2,7 @@ package metric
 
 import (
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -179,6 +180,48 @@ func TestAUROCIsSymmetric(t *testing.T) {
 		}
 		if got := mustRank(t, negated, swapped).AUROC().V; got != auroc {
 			t.Fatalf("AUROC of negated scores and truth %v, want %v", got, auroc)
+		}
+	})
+}
+
+func TestReverseEqualsRankingNegatedScores(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		scores, positive := drawSplit(t, false)
+		negated := make([]float64, len(scores))
+		for i, s := range scores {
+			negated[i] = -s
+		}
+		got, want := mustRank(t, scores, positive).Reverse(), mustRank(t, negated, positive)
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v, want %+v", got, want)
+		}
+	})
+}
+
+func TestSortScoresEqualsSort(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := generator{
+			Rows:   rapid.SampledFrom([]int{0, 1, radixFrom - 1, radixFrom, 9973}).Draw(t, "rows"),
+			Seed:   rapid.Uint64().Draw(t, "seed"),
+			Levels: rapid.SampledFrom([]int{0, 0, 1, 2, 5000}).Draw(t, "levels"),
+		}
+		scale := rapid.SampledFrom([]float64{1, -1e300, 1e-310, 3e-324}).Draw(t, "scale")
+		narrow := rapid.Bool().Draw(t, "narrow")
+		scores, _ := g.make()
+		for i := range scores {
+			scores[i] = finite((scores[i] - 0.3) * scale)
+			if narrow {
+				scores[i] = finite(float64(float32(scores[i])))
+			}
+		}
+		if len(scores) > 3 {
+			scores[2], scores[3] = math.MaxFloat64, -math.MaxFloat64
+		}
+		want := slices.Clone(scores)
+		slices.Sort(want)
+		sortScores(scores)
+		if !slices.Equal(scores, want) {
+			t.Fatal("differs from slices.Sort")
 		}
 	})
 }

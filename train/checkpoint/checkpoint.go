@@ -124,9 +124,21 @@ func elements(shape []int) int64 {
 	return n
 }
 
-// Save writes the file to path so that a crash leaves the old content or the
-// new, never a part: a temporary file beside it is synced and renamed.
-func Save(path string, f File) (err error) {
+// Save writes the file to path as WriteFile does.
+func Save(path string, f File) error {
+	return writeAtomically(path, func(w io.Writer) error { return Encode(w, f) })
+}
+
+// WriteFile writes content to path so that a crash leaves the old content or
+// the new, never a part: a temporary file beside it is synced and renamed.
+func WriteFile(path string, content []byte) error {
+	return writeAtomically(path, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+func writeAtomically(path string, write func(io.Writer) error) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
@@ -135,21 +147,22 @@ func Save(path string, f File) (err error) {
 		if err != nil {
 			tmp.Close()
 			os.Remove(tmp.Name())
+			err = fmt.Errorf("checkpoint: writing %s: %w", path, err)
 		}
 	}()
-	if err := Encode(tmp, f); err != nil {
-		return fmt.Errorf("checkpoint: writing %s: %w", path, err)
+	if err := write(tmp); err != nil {
+		return err
+	}
+	if err := tmp.Chmod(0o644); err != nil {
+		return err
 	}
 	if err := tmp.Sync(); err != nil {
-		return fmt.Errorf("checkpoint: writing %s: %w", path, err)
+		return err
 	}
 	if err := tmp.Close(); err != nil {
-		return fmt.Errorf("checkpoint: writing %s: %w", path, err)
+		return err
 	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	return nil
+	return os.Rename(tmp.Name(), path)
 }
 
 // Load reads the file at path. A damaged file is an error that says what is

@@ -1,0 +1,284 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"flowbench/kernels"
+	"flowbench/train/checkpoint"
+	"flowbench/train/graph"
+)
+
+// progress is where a member's training stands; it travels in the checkpoint's metadata.
+type progress struct {
+	Epoch     int      `json:"epoch"` // epochs finished
+	Step      uint64   `json:"step"`  // optimiser steps finished
+	Best      *float64 `json:"best"`  // best value of the early-stop metric
+	BestEpoch int      `json:"best_epoch"`
+	Stopped   bool     `json:"stopped"` // early stop has ended it
+}
+
+// member trains one network of a trial: the only one, or one of an ensemble.
+type member struct {
+	trial     *Trial
+	index     int
+	seed      uint64
+	rows      []int32 // what it trains on
+	objective graph.Objective
+	network   *network
+	sampler   *sampler
+	metrics   *metricsLog
+	progress  progress
+}
+
+// divergence says where training produced a NaN or an infinity.
+type divergence struct {
+	member, epoch int
+	step          uint64
+	loss          float64
+	buffer        string
+}
+
+func (d *divergence) Error() string {
+	layer, _, _ := strings.Cut(d.buffer, ".")
+	return fmt.Sprintf("loss %v at step %d (epoch %d, member %d): the first value that is not finite is in %s of layer %s; lower optimizer.learning_rate or set optimizer.clip_norm",
+		d.loss, d.step, d.epoch+1, d.member, d.buffer, layer)
+}
+
+func (t *Trial) newMember(index int, y []float32, metrics *metricsLog) (*member, error) {
+	m := &member{trial: t, index: index, seed: memberSeed(t.Seed, index), rows: t.Data.Train, metrics: metrics}
+	if t.Config.Model.Kind == "autoencoder" {
+		m.rows = t.Data.negatives(t.Data.Train)
+	}
+	var err error
+	if m.objective, err = t.Config.objective(t.Data); err != nil {
+		return nil, err
+	}
+	var model *graph.Model
+	if m.network, model, err = newNetwork(t.Config, t.Data, y, t.Backend); err != nil {
+		return nil, err
+	}
+	initial, err := model.Init(m.seed)
+	if err == nil {
+		err = m.network.initialise(initial)
+	}
+	if err != nil {
+		m.network.Close()
+		return nil, err
+	}
+	m.sampler = t.newSampler(m.rows, m.seed)
+	return m, nil
+}
+
+func (t *Trial) newSampler(rows []int32, seed uint64) *sampler {
+	minTail := 1
+	if t.Config.Model.Norm == "batch" {
+		minTail = 2 // one row has no variance
+	}
+	var positive func(int32) bool
+	if t.Config.Train.Stratified {
+		positive = func(r int32) bool { return t.Data.Class[r] != 0 }
+	}
+	return newSampler(rows, t.Config.Train.Batch, seed, minTail, positive)
+}
+
+// train runs the epochs that are left. It returns a *divergence where the
+// training ended in one, and ctx's error where that ended it.
+func (m *member) train(ctx context.Context) error {
+	if err := m.resume(); err != nil {
+		return err
+	}
+	c := m.trial.Config.Train
+	for m.progress.Epoch < c.Epochs && !m.progress.Stopped {
+		loss, err := m.epoch(ctx)
+		if err != nil {
+			return err
+		}
+		if err := m.finishEpoch(loss); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// epoch goes once over the rows and returns the mean loss over them.
+func (m *member) epoch(ctx context.Context) (float64, error) {
+	c := m.trial.Config
+	order, steps := m.sampler.epoch(m.progress.Epoch), m.sampler.steps()
+	sum, seen := 0.0, 0
+	for s := range steps {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		rows := order[s*c.Train.Batch : min((s+1)*c.Train.Batch, len(order))]
+		m.progress.Step++
+		r, err := m.network.machine.Train(kernels.Batch{
+			Rows:         rows,
+			Step:         m.progress.Step,
+			Seed:         m.seed,
+			LearningRate: float32(learningRate(c.Optimizer, int(m.progress.Step-1), steps, c.Train.Epochs)),
+		})
+		if err != nil {
+			return 0, err
+		}
+		if r.NonFinite != kernels.None || math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
+			return 0, m.diverged(r)
+		}
+		sum += r.Loss * float64(len(rows))
+		seen += len(rows)
+	}
+	return sum / float64(seen), nil
+}
+
+func (m *member) diverged(r kernels.StepResult) error {
+	d := &divergence{member: m.index, epoch: m.progress.Epoch, step: m.progress.Step, loss: r.Loss, buffer: "loss"}
+	if r.NonFinite != kernels.None {
+		d.buffer = m.network.program.Buffers[r.NonFinite].Name
+	}
+	return d
+}
+
+// finishEpoch measures the epoch, keeps the weights where they are the best so
+// far, and writes the checkpoint last: what a crash undoes is done again alike.
+func (m *member) finishEpoch(loss float64) error {
+	c := m.trial.Config.Train
+	rate := learningRate(m.trial.Config.Optimizer, int(m.progress.Step-1), m.sampler.steps(), c.Epochs)
+	m.progress.Epoch++
+	line := EpochMetrics{
+		Member: m.index, Epoch: m.progress.Epoch, Step: m.progress.Step,
+		LearningRate: rate,
+		Values:       map[string]float64{"train.loss": loss},
+	}
+	if err := m.validate(line.Values); err != nil {
+		return err
+	}
+	if m.improved(line.Values) {
+		if err := m.saveBest(); err != nil {
+			return err
+		}
+	}
+	if err := m.metrics.append(line); err != nil {
+		return err
+	}
+	last := m.progress.Epoch == c.Epochs || m.progress.Stopped
+	if last || m.progress.Epoch%c.CheckpointEpochs == 0 {
+		if err := m.saveCheckpoint(); err != nil {
+			return err
+		}
+	}
+	if m.trial.OnEpoch != nil {
+		return m.trial.OnEpoch(line)
+	}
+	return nil
+}
+
+// improved moves the early-stop state and says whether these weights are the
+// ones to keep. Without a metric, or where it is not evaluable, the last epoch's are.
+func (m *member) improved(values map[string]float64) bool {
+	stop := m.trial.Config.Train.EarlyStop
+	v, ok := values[stop.Metric]
+	if !ok {
+		m.progress.BestEpoch = m.progress.Epoch
+		return true
+	}
+	better := m.progress.Best == nil
+	if !better {
+		gain := v - *m.progress.Best
+		if LowerIsBetter(stop.Metric) {
+			gain = -gain
+		}
+		better = gain > stop.MinDelta
+	}
+	if better {
+		m.progress.Best, m.progress.BestEpoch = &v, m.progress.Epoch
+	}
+	m.progress.Stopped = stop.Patience > 0 && m.progress.Epoch-m.progress.BestEpoch >= stop.Patience
+	return better
+}
+
+func (m *member) validate(values map[string]float64) error {
+	rows := m.trial.Data.Validation
+	lossRows := rows
+	if m.trial.Config.Model.Kind == "autoencoder" {
+		lossRows = m.trial.Data.negatives(rows)
+	}
+	if len(lossRows) > 0 {
+		loss, err := meanLoss(m.network, m.objective, lossRows)
+		if err != nil {
+			return err
+		}
+		values["validation.loss"] = loss
+	}
+	return m.validateRanking(rows, values)
+}
+
+// checkpointPath is the file that a resumed trial goes on from.
+func (m *member) checkpointPath() string {
+	return filepath.Join(m.trial.Dir, fmt.Sprintf("checkpoint-member%d-last.safetensors", m.index))
+}
+
+// weightsPath is the file of the member's best epoch.
+func (t *Trial) weightsPath(member int) string {
+	return filepath.Join(t.Dir, fmt.Sprintf("checkpoint-member%d-best.safetensors", member))
+}
+
+func (m *member) saveCheckpoint() error {
+	tensors, err := m.network.tensors(false)
+	if err != nil {
+		return err
+	}
+	state, err := json.Marshal(m.progress)
+	if err != nil {
+		return err
+	}
+	return checkpoint.Save(m.checkpointPath(), checkpoint.File{
+		Tensors:  tensors,
+		Metadata: map[string]string{"fingerprint": m.trial.Fingerprint, "progress": string(state)},
+	})
+}
+
+func (m *member) saveBest() error {
+	tensors, err := m.network.tensors(true)
+	if err != nil {
+		return err
+	}
+	scorer, err := newScorer(m.trial.Config.Model, m.network, m.rows)
+	if err != nil {
+		return err
+	}
+	return checkpoint.Save(m.trial.weightsPath(m.index), checkpoint.File{
+		Tensors: append(tensors, scorer.tensors()...),
+		Metadata: map[string]string{
+			"fingerprint": m.trial.Fingerprint,
+			"epoch":       fmt.Sprint(m.progress.Epoch),
+		},
+	})
+}
+
+// resume goes back to the last checkpoint, if there is one, and drops the
+// metrics of the epochs after it, which will be trained again.
+func (m *member) resume() error {
+	f, err := checkpoint.Load(m.checkpointPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return m.metrics.truncate(m.index, 0)
+	}
+	if err != nil {
+		return err
+	}
+	if f.Metadata["fingerprint"] != m.trial.Fingerprint {
+		return fmt.Errorf("%s belongs to another trial; remove the trial's folder to train it again", m.checkpointPath())
+	}
+	if err := json.Unmarshal([]byte(f.Metadata["progress"]), &m.progress); err != nil {
+		return fmt.Errorf("%s: progress: %w", m.checkpointPath(), err)
+	}
+	if err := m.network.restore(f); err != nil {
+		return err
+	}
+	return m.metrics.truncate(m.index, m.progress.Epoch)
+}

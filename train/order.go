@@ -1,0 +1,123 @@
+package train
+
+import "flowbench/kernels"
+
+// Streams of the counter-based generator that belong to the host side of a
+// trial; the sites inside a Program number theirs from 0.
+const (
+	streamOrder uint32 = 1<<31 + iota
+	streamPositives
+)
+
+// memberSeed derives the seed of an ensemble's member from the trial's by one
+// round of splitmix64 (Steele, Lea, Flood 2014): members differ in every bit.
+func memberSeed(trial uint64, member int) uint64 {
+	z := trial + (uint64(member)+1)*0x9e3779b97f4a7c15
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb
+	return z ^ (z >> 31)
+}
+
+// sampler puts the rows of each epoch in order. The order is a function of
+// (rows, seed, epoch) alone, so that a resumed trial sees what it would have seen.
+type sampler struct {
+	rows  []int32 // what one epoch goes over
+	batch int
+	seed  uint64
+
+	positives, others []int32 // set where every batch is to hold a positive
+	minTail           int     // a shorter last batch is left out
+	order, shuffled   []int32
+}
+
+// newSampler makes the sampler of rows. With positive given, every batch holds
+// at least one row it says yes to: where an epoch has fewer positives than
+// batches they are dealt again in a new order.
+func newSampler(rows []int32, batch int, seed uint64, minTail int, positive func(row int32) bool) *sampler {
+	s := &sampler{rows: rows, batch: batch, seed: seed, minTail: minTail}
+	if positive != nil {
+		for _, r := range rows {
+			if positive(r) {
+				s.positives = append(s.positives, r)
+			} else {
+				s.others = append(s.others, r)
+			}
+		}
+	}
+	return s
+}
+
+// steps is the number of batches of one epoch.
+func (s *sampler) steps() int {
+	n := s.length()
+	steps := n / s.batch
+	if n%s.batch >= max(s.minTail, 1) {
+		steps++
+	}
+	return max(steps, 1)
+}
+
+func (s *sampler) length() int {
+	if s.positives == nil || len(s.others) == 0 {
+		return len(s.rows)
+	}
+	return len(s.others) + s.dealt()
+}
+
+// dealt is how many positives one epoch holds, repeats counted: at least one a batch.
+func (s *sampler) dealt() int {
+	n := len(s.positives)
+	for n*s.batch < len(s.others)+n {
+		n++
+	}
+	return n
+}
+
+// epoch returns the rows of an epoch in order; batch b is
+// [b·batch, min((b+1)·batch, len)). The slice is valid until the next call.
+func (s *sampler) epoch(epoch int) []int32 {
+	if s.positives == nil || len(s.others) == 0 {
+		s.order = permuted(s.order, s.rows, s.seed, streamOrder, uint64(epoch))
+		return s.order
+	}
+	s.shuffled = permuted(s.shuffled, s.others, s.seed, streamOrder, uint64(epoch))
+	return s.interleave(epoch)
+}
+
+// interleave puts the dealt positives among the shuffled others. The batch that
+// spans places [from, to) of length begins with ⌊n·to/length⌋ - ⌊n·from/length⌋
+// of the n positives, which is at least one because n·batch >= length.
+func (s *sampler) interleave(epoch int) []int32 {
+	n, length := s.dealt(), s.length()
+	s.order = s.order[:0]
+	var deck []int32
+	others, dealt := s.shuffled, 0
+	for from := 0; from < length; from += s.batch {
+		to := min(from+s.batch, length)
+		for ; dealt < n*to/length; dealt++ {
+			k := dealt % len(s.positives)
+			if k == 0 {
+				round := uint64(epoch)<<32 | uint64(dealt/len(s.positives))
+				deck = permuted(deck, s.positives, s.seed, streamPositives, round)
+			}
+			s.order = append(s.order, deck[k])
+		}
+		rest := to - len(s.order)
+		s.order = append(s.order, others[:rest]...)
+		others = others[rest:]
+	}
+	return s.order
+}
+
+// permuted returns rows in the order that the counter gives, in dst's memory.
+func permuted(dst, rows []int32, seed uint64, stream uint32, counter uint64) []int32 {
+	if cap(dst) < len(rows) {
+		dst = make([]int32, len(rows))
+	}
+	dst = dst[:len(rows)]
+	kernels.Permutation(dst, seed, stream, counter)
+	for i, p := range dst {
+		dst[i] = rows[p]
+	}
+	return dst
+}

@@ -1,0 +1,164 @@
+// Package compare sets the configurations of a study side by side: one row a
+// configuration, mean and spread over its replicates, the trivial baselines
+// and chance beside them.
+package compare
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sort"
+
+	"gonum.org/v1/gonum/stat"
+
+	"flowbench/train/metric"
+)
+
+// Configuration is what a study's trials of one set of parameters found.
+type Configuration struct {
+	Name     string         `json:"name"`
+	Model    string         `json:"model"`
+	Baseline bool           `json:"baseline"` // a trivial detector, for scale
+	Params   map[string]any `json:"params"`   // dotted path in the spec to value
+	// Metrics holds, by full name such as test.average_precision, one value a
+	// replicate in the order of their seeds; null where that replicate has none.
+	Metrics map[string][]*float64 `json:"metrics"`
+	// States is how each replicate ended, in the same order: done, diverged, failed, ...
+	States []string `json:"states"`
+	// Reasons says why each one that is not done ended as it did; empty where all is said.
+	Reasons []string `json:"reasons"`
+	// Found counts, in the same order, the attacks of the test part that alert of
+	// those there are; null without a threshold.
+	Found []*metric.Proportion `json:"test_found"`
+}
+
+// Summary is the mean and the spread of one metric over replicates.
+type Summary struct {
+	Mean, SD float64 // SD is the sample standard deviation; 0 where N is 1
+	N        int     // replicates that have the metric
+}
+
+// Summary computes the mean and spread of a metric. N is 0 where no replicate has it.
+func (c Configuration) Summary(name string) Summary {
+	var v []float64
+	for _, x := range c.Metrics[name] {
+		if x != nil {
+			v = append(v, *x)
+		}
+	}
+	switch len(v) {
+	case 0:
+		return Summary{}
+	case 1:
+		return Summary{Mean: v[0], N: 1}
+	}
+	mean, sd := stat.MeanStdDev(v, nil)
+	return Summary{mean, sd, len(v)}
+}
+
+// String is "0.783 ± 0.079", or "-" where no replicate has the metric.
+func (s Summary) String() string {
+	switch s.N {
+	case 0:
+		return "-"
+	case 1:
+		return number(s.Mean)
+	}
+	return number(s.Mean) + " ± " + number(s.SD)
+}
+
+// number is v in three decimals, or in two significant digits where these would hide it.
+func number(v float64) string {
+	switch a := math.Abs(v); {
+	case a != 0 && a < 0.001:
+		return fmt.Sprintf("%.1e", v)
+	case a >= 1000:
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3f", v)
+}
+
+// Differing lists the parameters that have not the same value in all
+// configurations that are no baselines, in order of name.
+func Differing(configurations []Configuration) []string {
+	values := map[string]map[string]bool{}
+	models := 0
+	for _, c := range configurations {
+		if c.Baseline {
+			continue
+		}
+		models++
+		for name, v := range c.Params {
+			if values[name] == nil {
+				values[name] = map[string]bool{}
+			}
+			values[name][format(v)] = true
+		}
+	}
+	var differing []string
+	for name, distinct := range values {
+		if len(distinct) > 1 || !everywhere(configurations, name) {
+			differing = append(differing, name)
+		}
+	}
+	sort.Strings(differing)
+	return differing
+}
+
+func everywhere(configurations []Configuration, name string) bool {
+	for _, c := range configurations {
+		if _, ok := c.Params[name]; !ok && !c.Baseline {
+			return false
+		}
+	}
+	return true
+}
+
+// format is a parameter's value as a table shows it.
+func format(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	if f, ok := v.(float64); ok {
+		return fmt.Sprintf("%.4g", f)
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(raw)
+}
+
+// Rank sorts models by the mean of the named metric, best first, then baselines likewise;
+// those without the metric come last, and ties go by name.
+func Rank(configurations []Configuration, name string, maximize bool) []Configuration {
+	ranked := slices.Clone(configurations)
+	sort.SliceStable(ranked, func(i, j int) bool {
+		a, b := ranked[i], ranked[j]
+		if a.Baseline != b.Baseline {
+			return b.Baseline
+		}
+		sa, sb := a.Summary(name), b.Summary(name)
+		if (sa.N == 0) != (sb.N == 0) {
+			return sb.N == 0
+		}
+		if sa.Mean != sb.Mean {
+			return (sa.Mean > sb.Mean) == maximize
+		}
+		return a.Name < b.Name
+	})
+	return ranked
+}
+
+// WriteJSON writes one object a configuration, one a line, in the given order.
+func WriteJSON(w io.Writer, configurations []Configuration) error {
+	out := json.NewEncoder(w)
+	for _, c := range configurations {
+		if err := out.Encode(c); err != nil {
+			return fmt.Errorf("compare: %w", err)
+		}
+	}
+	return nil
+}

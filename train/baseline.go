@@ -3,6 +3,8 @@ package train
 import (
 	"context"
 	"slices"
+
+	"flowbench/train/detect"
 )
 
 // Baselines returns the ModelConfig.Kind of each trivial detector that stands
@@ -14,4 +16,45 @@ func Baselines() []string {
 // IsBaseline says whether a ModelConfig.Kind is a trivial baseline.
 func IsBaseline(kind string) bool { return slices.Contains(Baselines(), kind) }
 
-func (t *Trial) judgeBaseline(ctx context.Context, result *Result) error { panic("train: no baselines yet") }
+func newBaseline(kind string) detect.Detector {
+	switch kind {
+	case "majority":
+		return detect.NewMajority()
+	case "best_single_feature":
+		return detect.NewBestSingleFeature()
+	case "logistic_regression":
+		return detect.NewLogisticRegression()
+	}
+	panic("train: no baseline " + kind)
+}
+
+// judgeBaseline fits a trivial detector on the train part and judges it like a network.
+func (t *Trial) judgeBaseline(ctx context.Context, result *Result) error {
+	d := t.Data
+	detector := newBaseline(t.Config.Model.Kind)
+	err := detector.Fit(ctx, detect.Data{
+		X: d.gather(d.Train), Rows: len(d.Train), Cols: d.Cols,
+		Positive: d.positive(d.Train), Columns: d.Columns,
+	})
+	if err != nil {
+		return err
+	}
+	result.Detector = detector.Name()
+	scores := &partScores{data: d, validation: make([]float64, len(d.Validation)), test: make([]float64, len(d.Test))}
+	if err := detector.Score(d.gather(d.Validation), scores.validation); err != nil {
+		return err
+	}
+	if err := detector.Score(d.gather(d.Test), scores.test); err != nil {
+		return err
+	}
+	return t.evaluate(scores, result)
+}
+
+// gather copies rows into a matrix of their own.
+func (d *Data) gather(rows []int32) []float32 {
+	x := make([]float32, 0, len(rows)*d.Cols)
+	for _, r := range rows {
+		x = append(x, d.row(r)...)
+	}
+	return x
+}

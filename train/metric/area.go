@@ -22,7 +22,7 @@ func (r *Ranking) AveragePrecision() Value {
 }
 
 // Chance is the level to compare an average precision with: the share of
-// positives, which a constant score has exactly. A random order of n rows with
+// positives, which a constant score reaches. A random order of n rows with
 // few positives comes out somewhat above it, by about ln(n)/n.
 func (r *Ranking) Chance() Value {
 	if why := r.need(true, false); why != "" {

@@ -171,8 +171,8 @@ func (r Rule) checkClassWeight(w ClassWeight) *FieldError {
 	return nil
 }
 
-// applies reports whether the field has an effect in c.
-func (r Rule) applies(c Config) bool {
+// Applies reports whether the field, one of Rules, has an effect in c.
+func (r Rule) Applies(c Config) bool {
 	if r.When == nil {
 		return true
 	}

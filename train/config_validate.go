@@ -103,7 +103,7 @@ func (c Config) Validate() error {
 
 func (c Config) check(r Rule) error {
 	value := fieldOf(reflect.ValueOf(c), r.Field)
-	if !r.applies(c) {
+	if !r.Applies(c) {
 		if value.IsZero() {
 			return nil
 		}

@@ -1,0 +1,108 @@
+package spec
+
+import (
+	"slices"
+	"strings"
+)
+
+// assign puts one key=value in the place of what the tree says.
+func assign(tree value, assignment string) (value, *Error) {
+	src := &source{name: "--set", text: assignment}
+	at := place{src, 1, 1}
+	path, yamlText, ok := strings.Cut(assignment, "=")
+	if !ok || path == "" {
+		return tree, at.errorf("", "write key=value, such as --set optimizer.learning_rate=1e-3")
+	}
+	if err := checkAssignable(path, at); err != nil {
+		return tree, err
+	}
+	v, err := src.parse(yamlText, len([]rune(path))+2)
+	if err != nil {
+		return tree, err
+	}
+	if v.kind == null {
+		return tree, at.errorf(path, "has no value: write %s=VALUE", path)
+	}
+	tree = tree.with(path, v, at)
+	if sweep, ok := tree.find("sweep"); ok && slices.Contains(Sweepable(), path) {
+		tree = tree.with("sweep", sweep.value.pin(path, v), sweep.keyAt)
+	}
+	return tree, nil
+}
+
+// checkAssignable refuses what is no single field.
+func checkAssignable(path string, at place) *Error {
+	var fields []string
+	for _, l := range leaves() {
+		fields = append(fields, l.path)
+	}
+	for _, r := range sweepRules() {
+		if r.Field != "sweep.variants" && r.Field != "sweep.parameters" {
+			fields = append(fields, r.Field)
+		}
+	}
+	if slices.Contains(fields, path) {
+		return nil
+	}
+	if strings.HasPrefix(path, "sweep.parameters") || strings.HasPrefix(path, "sweep.variants") {
+		return at.errorf(path, "cannot be set from outside: change the spec, or set the field itself, which pins it")
+	}
+	return at.errorf(path, "is no field of a spec%s", suggestPath(path, fields))
+}
+
+// pin makes v the one value of path wherever a sweep would choose another.
+func (sweep value) pin(path string, v value) value {
+	sweep = sweep.pinParameter(path, v)
+	variants, ok := sweep.find("variants")
+	if !ok || variants.value.kind != list {
+		return sweep
+	}
+	pinned := value{kind: list, at: variants.value.at}
+	for _, variant := range variants.value.items {
+		variant = variant.pinParameter(path, v)
+		if set, ok := variant.find("set"); ok {
+			if _, ok := set.value.find(path); ok {
+				variant = variant.with("set", set.value.replace(path, v), set.keyAt)
+			}
+		}
+		pinned.items = append(pinned.items, variant)
+	}
+	return sweep.with("variants", pinned, variants.keyAt)
+}
+
+// pinParameter replaces a parameter of a sweep or variant by its one value.
+func (section value) pinParameter(path string, v value) value {
+	parameters, ok := section.find("parameters")
+	if !ok {
+		return section
+	}
+	if _, ok := parameters.value.find(path); !ok {
+		return section
+	}
+	one := value{kind: mapping, at: v.at, entries: []entry{
+		{"values", v.at, value{kind: list, items: []value{v}, at: v.at}},
+	}}
+	return section.with("parameters", parameters.value.replace(path, one), parameters.keyAt)
+}
+
+// replace is v with the value of a key, which may hold dots, replaced.
+func (v value) replace(key string, replacement value) value {
+	changed := value{kind: v.kind, at: v.at, entries: slices.Clone(v.entries)}
+	for i := range changed.entries {
+		if changed.entries[i].key == key {
+			changed.entries[i].value = replacement
+		}
+	}
+	return changed
+}
+
+// without is v without a key.
+func (v value) without(key string) value {
+	kept := value{kind: v.kind, at: v.at}
+	for _, e := range v.entries {
+		if e.key != key {
+			kept.entries = append(kept.entries, e)
+		}
+	}
+	return kept
+}

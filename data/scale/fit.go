@@ -70,19 +70,14 @@ func gather(features []float32, cols int, columns []int, rows []int32) [][]float
 func (s *Scaler) fitColumn(i int, cells []float32, f func(float32) float32) {
 	s.Fill[i] = float32(finiteMedian(cells))
 	sum := 0.0
-	constant := true
 	for r, x := range cells {
 		if !finite(x) {
 			x = s.Fill[i]
 		}
 		cells[r] = f(x)
 		sum += float64(cells[r])
-		constant = constant && cells[r] == cells[0]
 	}
 	mean := sum / float64(len(cells))
-	if constant { // the quotient may be off by one rounding
-		mean = float64(cells[0])
-	}
 	squares := 0.0
 	for _, x := range cells {
 		d := float64(x) - mean
@@ -90,7 +85,9 @@ func (s *Scaler) fitColumn(i int, cells []float32, f func(float32) float32) {
 	}
 	s.Mean[i] = float32(mean)
 	s.InvStd[i] = float32(1 / math.Sqrt(squares/float64(len(cells))))
-	if constant || !finite(s.InvStd[i]) { // a spread below 1e-38 is none
+	// Up to 2^29 equal float32 sum without rounding in float64, so a constant
+	// column has no spread at all. A spread below 1e-38 counts as none.
+	if !finite(s.InvStd[i]) {
 		s.InvStd[i] = 0
 	}
 }

@@ -1,0 +1,344 @@
+package search
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"flowbench/experiments/spec"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden plan; read the diff")
+
+const head = "name: a\ndata: {source: flows.csv, positive: [Infiltration]}\nmodel: {kind: dnn}\n"
+
+func mustSpec(t testing.TB, sweep string, set ...string) *spec.Spec {
+	t.Helper()
+	s, err := spec.Parse("a.yaml", []byte(head+"sweep:\n"+sweep), set...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func mustPlan(t testing.TB, s *spec.Spec) *Plan {
+	t.Helper()
+	p, err := New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func words(p *Plan) []string {
+	var all []string
+	for _, c := range p.Configurations {
+		all = append(all, c.Params.String())
+	}
+	return all
+}
+
+const gridSweep = `  method: grid
+  replicates: 2
+  parameters:
+    train.batch: {values: [32, 64]}
+    optimizer.learning_rate: {values: [1e-3, 1e-2]}
+  variants:
+    - name: deep
+      set: {model.hidden: [8, 8]}
+      parameters: {loss.class_weight: {values: [none, balanced]}}
+    - name: coder
+      set: {model.kind: autoencoder}
+`
+
+func TestGridOrder(t *testing.T) {
+	p := mustPlan(t, mustSpec(t, gridSweep))
+	want := []string{
+		"variant=deep train.batch=32 optimizer.learning_rate=0.001 loss.class_weight=none",
+		"variant=deep train.batch=32 optimizer.learning_rate=0.001 loss.class_weight=balanced",
+		"variant=deep train.batch=32 optimizer.learning_rate=0.01 loss.class_weight=none",
+		"variant=deep train.batch=32 optimizer.learning_rate=0.01 loss.class_weight=balanced",
+		"variant=deep train.batch=64 optimizer.learning_rate=0.001 loss.class_weight=none",
+		"variant=deep train.batch=64 optimizer.learning_rate=0.001 loss.class_weight=balanced",
+		"variant=deep train.batch=64 optimizer.learning_rate=0.01 loss.class_weight=none",
+		"variant=deep train.batch=64 optimizer.learning_rate=0.01 loss.class_weight=balanced",
+		"variant=coder train.batch=32 optimizer.learning_rate=0.001",
+		"variant=coder train.batch=32 optimizer.learning_rate=0.01",
+		"variant=coder train.batch=64 optimizer.learning_rate=0.001",
+		"variant=coder train.batch=64 optimizer.learning_rate=0.01",
+	}
+	if diff := cmp.Diff(want, words(p)); diff != "" {
+		t.Error(diff)
+	}
+	if len(p.Trials) != 24 {
+		t.Fatalf("%d trials", len(p.Trials))
+	}
+	for i, trial := range p.Trials {
+		if trial.Index != i || trial.Configuration != i%12 || trial.Replicate != i/12 || trial.Seed != p.Trials[i/12*12].Seed {
+			t.Errorf("trial %d is %+v", i, trial)
+		}
+	}
+	if p.Trials[0].Seed == p.Trials[12].Seed {
+		t.Error("two replicates share a seed")
+	}
+}
+
+func TestTrialRun(t *testing.T) {
+	s := mustSpec(t, gridSweep, "data.split.per_replicate=true")
+	p := mustPlan(t, s)
+	run, err := p.Trials[23].Run(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run.Model.Kind != "autoencoder" || run.Train.Batch != 64 || run.Seed != p.Trials[23].Seed || run.Data.Split.Seed != 2 {
+		t.Errorf("%+v", run)
+	}
+}
+
+const randomSweep = `  method: random
+  trials: 40
+  replicates: 3
+  seed: 11
+  parameters:
+    optimizer.learning_rate: {distribution: log_uniform, min: 1e-4, max: 1e-2}
+    model.dropout: {distribution: uniform, min: 0, max: 0.5, step: 0.1}
+    optimizer.clip_norm: {distribution: uniform, min: 0.5, max: 2}
+    train.batch: {distribution: int_log_uniform, min: 16, max: 1024}
+    train.epochs: {distribution: int_uniform, min: 5, max: 25, step: 5}
+    model.hidden: {values: [[64, 32], [128]]}
+`
+
+// TestGoldenPlan pins the draws: a plan must be the same next year and on every machine.
+func TestGoldenPlan(t *testing.T) {
+	p := mustPlan(t, mustSpec(t, randomSweep))
+	path := filepath.Join("testdata", "random.plan.json")
+	if *update {
+		if err := p.Write(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(words(want), words(p)); diff != "" {
+		t.Errorf("(-golden +now)\n%s", diff)
+	}
+	for i, trial := range p.Trials {
+		if trial.Seed != want.Trials[i].Seed {
+			t.Errorf("the seed of trial %d is %d, was %d", i, trial.Seed, want.Trials[i].Seed)
+		}
+	}
+}
+
+// TestAddedParameterLeavesOthersAlone: a study that varies one thing more keeps its other values.
+func TestAddedParameterLeavesOthersAlone(t *testing.T) {
+	before := mustPlan(t, mustSpec(t, randomSweep))
+	after := mustPlan(t, mustSpec(t, randomSweep+"    model.norm: {values: [none, layer]}\n"))
+	for i, c := range before.Configurations {
+		if got := after.Configurations[i].Params[:len(c.Params)].String(); got != c.Params.String() {
+			t.Errorf("configuration %d was %s, is %s", i, c.Params, got)
+		}
+	}
+}
+
+func TestSeedsMatter(t *testing.T) {
+	a, b := mustPlan(t, mustSpec(t, randomSweep)), mustPlan(t, mustSpec(t, randomSweep, "sweep.seed=12"))
+	if a.Trials[0].Seed == b.Trials[0].Seed || a.Configurations[0].Params.String() == b.Configurations[0].Params.String() || a.Fingerprint == b.Fingerprint {
+		t.Error("two seeds make one plan")
+	}
+}
+
+func TestSeedsAreDistinct(t *testing.T) {
+	seen := map[uint64]bool{}
+	all := seeds(5, 1000)
+	for _, s := range all {
+		if seen[s] || s >= 1<<32 {
+			t.Errorf("seed %d", s)
+		}
+		seen[s] = true
+	}
+	if diff := cmp.Diff(all[:3], seeds(5, 3)); diff != "" {
+		t.Errorf("more replicates change the seeds of the first ones: %s", diff)
+	}
+}
+
+// TestRandomFindsAllOfASmallSpace wants each of 12 configurations once, and a word on the rest.
+func TestRandomFindsAllOfASmallSpace(t *testing.T) {
+	p := mustPlan(t, mustSpec(t, "  method: random\n  trials: 64\n  parameters:\n    train.batch: {values: [1, 2, 3, 4]}\n    train.epochs: {distribution: int_uniform, min: 1, max: 3}\n"))
+	seen := map[string]bool{}
+	for _, w := range words(p) {
+		seen[w] = true
+	}
+	if len(p.Configurations) != 12 || len(seen) != 12 {
+		t.Errorf("%d configurations, %d different", len(p.Configurations), len(seen))
+	}
+	if want := []string{"the search space has no more different configurations: 52 of those asked for would repeat one and are left out"}; cmp.Diff(want, p.Notes) != "" {
+		t.Errorf("notes %q", p.Notes)
+	}
+}
+
+func TestRandomTakesTurnsBetweenVariants(t *testing.T) {
+	p := mustPlan(t, mustSpec(t, "  method: random\n  trials: 6\n  variants:\n    - name: one\n    - name: many\n      parameters: {optimizer.learning_rate: {distribution: log_uniform, min: 1e-4, max: 1}}\n"))
+	var names []string
+	for _, c := range p.Configurations {
+		name, _ := c.Params.Get(spec.VariantKey)
+		names = append(names, name.(string))
+	}
+	if diff := cmp.Diff([]string{"one", "many", "many", "many"}, names); diff != "" {
+		t.Error(diff)
+	}
+	if len(p.Notes) != 1 || !strings.HasPrefix(p.Notes[0], "variant one") {
+		t.Errorf("notes %q", p.Notes)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	values := make([]string, 60)
+	for i := range values {
+		values[i] = fmt.Sprint(i + 1)
+	}
+	list := strings.Join(values, ", ")
+	for part, sweep := range map[string]string{
+		"1.296e+07 configurations × 1 replicates are more than the 100000 trials": "  method: grid\n  parameters:\n    train.batch: {values: [" + list + "]}\n    train.epochs: {values: [" + list +
+			"]}\n    model.ensemble: {values: [" + list + "]}\n    train.checkpoint_epochs: {values: [" + list + "]}\n",
+		"5000 configurations × 30 replicates": "  method: random\n  trials: 5000\n  replicates: 30\n  parameters: {train.batch: {values: [1]}}\n",
+		// Neither value alone is wrong: the pair is, and only the plan tries it.
+		"a.yaml:8:32: train.batch: is 1, but model.norm batch needs a variance": "  method: grid\n  parameters:\n    model.norm: {values: [none, batch]}\n    train.batch: {values: [64, 1]}\n",
+	} {
+		s, err := spec.Parse("a.yaml", []byte(head+"sweep:\n"+sweep))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(s); err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("got %v, want ...%s...", err, part)
+		}
+	}
+	s, err := spec.Parse("a.yaml", []byte(head))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(s); err == nil || !strings.Contains(err.Error(), "no section sweep") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWriteRead(t *testing.T) {
+	p := mustPlan(t, mustSpec(t, gridSweep))
+	path := filepath.Join(t.TempDir(), "plan.json")
+	if err := p.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := json.Marshal(p.Trials[3].Params)
+	b, _ := json.Marshal(again.Trials[3].Params)
+	if string(a) != string(b) || again.Fingerprint != p.Fingerprint || again.fingerprint() != p.fingerprint() {
+		t.Errorf("%s was read as %s", a, b)
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, change := range map[string][2]string{
+		"was changed after":  {`"train.batch": 64`, `"train.batch": 65`},
+		"is of format 9":     {`"format": 1`, `"format": 9`},
+		"unknown field":      {`"format": 1`, `"form": 1`},
+		"is out of order":    {`"configuration": 11`, `"configuration": 12`},
+		"unexpected EOF":     {string(src[len(src)/2:]), ""},
+		"invalid character ": {"{", "x"},
+	} {
+		damaged := strings.Replace(string(src), change[0], change[1], 1)
+		if err := os.WriteFile(path, []byte(damaged), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), path) {
+			t.Errorf("got %v, want ...%s...", err, what)
+		}
+	}
+	if _, err := Read(path + "x"); err == nil {
+		t.Error("a plan that is not there was read")
+	}
+}
+
+// TestDrawsStayInRange: whatever the range and the bits, the value lies in it and on its steps.
+func TestDrawsStayInRange(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := spec.Parameter{Distribution: rapid.SampledFrom(spec.Distributions()).Draw(t, "distribution")}
+		integer := strings.HasPrefix(p.Distribution, "int_")
+		if integer {
+			p.Min = float64(rapid.IntRange(1, 1000).Draw(t, "min"))
+			p.Max = p.Min + float64(rapid.IntRange(1, 1_000_000).Draw(t, "span"))
+		} else {
+			p.Min = rapid.Float64Range(1e-9, 1e6).Draw(t, "min")
+			p.Max = p.Min * rapid.Float64Range(1.0000001, 1e9).Draw(t, "ratio")
+		}
+		word := rapid.OneOf(rapid.Uint64(), rapid.Just(uint64(0)), rapid.Just(uint64(math.MaxUint64))).Draw(t, "word")
+		v := pickNumber(p, word)
+		if !(v >= p.Min && v <= p.Max) || integer && v != math.Trunc(v) {
+			t.Fatalf("%v from %+v", v, p)
+		}
+	})
+}
+
+// TestDistributions counts 20,000 draws. A share is off by 5 standard errors once in 10⁶ runs of other seeds.
+func TestDistributions(t *testing.T) {
+	const n = 20_000
+	share := func(p spec.Parameter, hit func(float64) bool) float64 {
+		hits := 0
+		for i := range n {
+			if hit(pickNumber(p, draw(3, i, 0, p.Distribution))) {
+				hits++
+			}
+		}
+		return float64(hits) / n
+	}
+	for _, tc := range []struct {
+		p    spec.Parameter
+		hit  func(float64) bool
+		want float64
+	}{
+		{spec.Parameter{Distribution: "uniform", Min: 2, Max: 6}, func(v float64) bool { return v < 3 }, 0.25},
+		{spec.Parameter{Distribution: "uniform", Min: 0, Max: 0.5, Step: 0.1}, func(v float64) bool { return v == 0.3 }, 1.0 / 6},
+		{spec.Parameter{Distribution: "uniform", Min: 0, Max: 0.5, Step: 0.1}, func(v float64) bool { return v == 0.5 }, 1.0 / 6},
+		{spec.Parameter{Distribution: "log_uniform", Min: 1e-4, Max: 1}, func(v float64) bool { return v < 1e-3 }, 0.25},
+		{spec.Parameter{Distribution: "int_uniform", Min: 1, Max: 6}, func(v float64) bool { return v == 6 }, 1.0 / 6},
+		{spec.Parameter{Distribution: "int_uniform", Min: 5, Max: 24, Step: 5}, func(v float64) bool { return v == 20 }, 0.25},
+		{spec.Parameter{Distribution: "int_log_uniform", Min: 1, Max: 7}, func(v float64) bool { return v == 1 }, math.Log(2) / math.Log(8)},
+		{spec.Parameter{Distribution: "int_log_uniform", Min: 1, Max: 7}, func(v float64) bool { return v >= 4 }, math.Log(2) / math.Log(8)},
+	} {
+		got := share(tc.p, tc.hit)
+		if !(math.Abs(got-tc.want) <= 5*math.Sqrt(tc.want*(1-tc.want)/n)) {
+			t.Errorf("%+v: share %v, want %v", tc.p, got, tc.want)
+		}
+	}
+}
+
+// TestShippedPlans plans every shipped spec.
+func TestShippedPlans(t *testing.T) {
+	paths, err := filepath.Glob("../*.yaml")
+	if err != nil || len(paths) < 5 {
+		t.Fatalf("%d specs: %v", len(paths), err)
+	}
+	for _, path := range paths {
+		s, err := spec.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := mustPlan(t, s)
+		if len(p.Notes) > 0 {
+			t.Errorf("%s: %q", path, p.Notes)
+		}
+		t.Logf("%s: %d configurations, %d trials", path, len(p.Configurations), len(p.Trials))
+	}
+}

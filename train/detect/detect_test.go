@@ -67,6 +67,8 @@ func TestBestSingleFeatureChooses(t *testing.T) {
 		{"low", []float32{0, -5, 5, 0, -6, 0, 0, 1, 1, 0, 0, 2, 0, 1, 3, 0, 0, 4}, 1, -1, "best_single_feature (low b)"},
 		{"first of equals", []float32{5, -5, 5, 5, -6, 5, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, 0, 1, "best_single_feature (high a)"},
 		{"constant", make([]float32, 18), 0, 1, "best_single_feature (high a)"},
+		// Ranks 1 and 6 (average precision 2/3, AUROC 1/2) against 2 and 3 (7/12, 3/4).
+		{"average precision before AUROC", []float32{0, 9, 8, 0, 0, 7, 0, 5, 9, 0, 4, 3, 0, 3, 2, 0, 2, 1}, 1, 1, "best_single_feature (high b)"},
 		// Equal average precision of 5/6 in columns b and c: their second positives
 		// are both third of three, but that of c ties with a negative.
 		{"AUROC decides", []float32{0, 9, 9, 0, 7, 7, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 2, 1, "best_single_feature (high c)"},

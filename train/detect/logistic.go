@@ -26,8 +26,8 @@ type LogisticRegression struct {
 
 const (
 	logisticC = 1
-	// Newton's method halves the error's exponent with each of its last steps;
-	// the data of this project take 10 to 25 in all.
+	// The last steps of Newton's method square the error. 38,076 real flows take
+	// 14 in all, 818,520 flows 18.
 	maxNewtonSteps = 200
 )
 
@@ -65,29 +65,34 @@ func (l *LogisticRegression) Fit(ctx context.Context, data Data) error {
 }
 
 // sampleRows is how many rows of a class the first stage of a fit is content
-// with. From its minimum, that of 818,520 rows is 3 to 5 steps away instead of 15.
+// with. From its minimum that of 818,520 rows is 5 steps away instead of 18: 9 s
+// of one core instead of 25.
 const sampleRows = 1 << 15
 
 // stages are the data to minimise on in turn, each from the minimum before. The
 // minimum of the last, which is all of data, does not depend on where it starts.
 func stages(data Data) []Data {
-	positives := data.positives()
-	every := [2]int{(data.Rows-positives)/sampleRows + 1, positives/sampleRows + 1}
-	sample := Data{Cols: data.Cols}
-	var seen [2]int
+	counts := [2]int{data.Rows - data.positives(), data.positives()}
+	var every, seen [2]int
+	rows := 0
+	for class, n := range counts {
+		every[class] = n/sampleRows + 1
+		rows += (n + every[class] - 1) / every[class]
+	}
+	if rows > data.Rows/4 {
+		return []Data{data}
+	}
+	sample := Data{Cols: data.Cols, Rows: rows, X: make([]float32, 0, rows*data.Cols), Positive: make([]bool, 0, rows)}
 	for i, is := range data.Positive {
 		class := 0
 		if is {
 			class = 1
 		}
-		if seen[class]++; (seen[class]-1)%every[class] == 0 {
+		if seen[class]%every[class] == 0 {
 			sample.X = append(sample.X, data.X[i*data.Cols:(i+1)*data.Cols]...)
 			sample.Positive = append(sample.Positive, is)
-			sample.Rows++
 		}
-	}
-	if sample.Rows > data.Rows/4 {
-		return []Data{data}
+		seen[class]++
 	}
 	return []Data{sample, data}
 }

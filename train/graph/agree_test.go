@@ -122,6 +122,27 @@ func TestMachineAgreesWithTapeMachine(t *testing.T) {
 	}
 }
 
+// TestRealSizesAgree runs the two networks that people train, as wide as they
+// train them; the worst seen is below 1e-6.
+func TestRealSizesAgree(t *testing.T) {
+	const rows = 100
+	for _, n := range []network{
+		{"dnn", Architecture{Inputs: 78, Hidden: []int{128, 64, 32}, Outputs: 1, Activation: kernels.ReLU, Dropout: 0.1}, Objective{Kind: kernels.BCE, ClassWeight: []float32{0.5, 100}}},
+		{"autoencoder", Architecture{Inputs: 77, Hidden: []int{64, 32, 16, 32, 64}, Outputs: 77, Activation: kernels.GELU, Norm: "layer", Sigma: 0.1, Mask: 0.1}, Objective{Kind: kernels.MSE, FeatureWeight: true}},
+	} {
+		m := mustBuild(t, n.a, n.o, rows)
+		x, y := n.flows(rows, 3)
+		n.bindAll(t, m, n.values(t, m, 3), x, y)
+		runTape(t, m.Graph, false)
+		want := resultOf(t, m)
+		m.Graph.UnbindAllNonInputs()
+		if err := mustMachine(t, m).RunAll(); err != nil {
+			t.Fatal(err)
+		}
+		resultOf(t, m).agree(t, want, oneStep)
+	}
+}
+
 // TestTheComparisonCanFail plants faults of the kinds that lowering could make
 // and wants each of them seen.
 func TestTheComparisonCanFail(t *testing.T) {

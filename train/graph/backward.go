@@ -24,32 +24,17 @@ type backward struct {
 // loss down. What gorgonia made and nobody needs, such as the gradient by x,
 // is not in it.
 func readBackward(f *forward) (*backward, error) {
-	b := &backward{layers: map[*layer]gradients{}}
-	c := children(f.loss)
-	var err error
-	if b.pred, err = lossGradient(f.loss); err != nil {
+	pred, err := lossGradient(f.loss)
+	if err != nil {
 		return nil, err
 	}
-	tops := map[*gorgonia.Node]*gorgonia.Node{c[0]: b.pred}
-	for _, l := range slices.Backward(f.layers) {
-		if !l.trains {
-			continue
-		}
-		top := tops[l.top()]
-		if top == nil {
-			return nil, fmt.Errorf("graph: the loss has no gradient in %s", l.top().Name())
-		}
+	b, top := &backward{pred, map[*layer]gradients{}}, pred
+	for l := f.last; l != nil && l.trains; l = l.from {
 		g, err := l.gradients(top)
 		if err != nil {
 			return nil, err
 		}
-		if g.in != nil {
-			if tops[l.in()] != nil {
-				return nil, fmt.Errorf("graph: %s is read by two layers; no instruction adds their gradients", l.in().Name())
-			}
-			tops[l.in()] = g.in
-		}
-		b.layers[l] = g
+		b.layers[l], top = g, g.in
 	}
 	return b, nil
 }
@@ -74,7 +59,11 @@ func lossGradient(loss *gorgonia.Node) (*gorgonia.Node, error) {
 
 // isOne tells gorgonia's constant 1.
 func isOne(n *gorgonia.Node) bool {
-	return isConstant(n) && n.Value().Data() == any(float32(1))
+	if !isConstant(n) {
+		return false
+	}
+	v := n.Value().Data()
+	return v == any(float32(1)) || v == any(float64(1))
 }
 
 // isConstant tells gorgonia's constants, whose type it keeps to itself.
@@ -98,31 +87,21 @@ func (l *layer) gradients(top *gorgonia.Node) (gradients, error) {
 			return g, err
 		}
 	}
-	c := children(l.root)
-	switch r := l.rule().(type) {
-	case dense:
-		err = g.find([]wanted{{denseGradX{}, []*gorgonia.Node{dz, c[1]}}, {denseGradW{}, []*gorgonia.Node{c[0], dz}}})
-		if err == nil && r.bias {
-			err = g.find([]wanted{{}, {columnSums{}, []*gorgonia.Node{dz}}})
+	in, parameters, err := l.wanted(dz)
+	if err != nil {
+		return g, err
+	}
+	for _, w := range parameters {
+		n, err := find(w.rule, w.operands...)
+		if err != nil {
+			return g, err
 		}
-	case layerNorm:
-		err = g.find([]wanted{
-			{layerNormGradX{r}, []*gorgonia.Node{c[0], c[1], dz}},
-			{layerNormGradGain{r}, []*gorgonia.Node{c[0], dz}},
-			{columnSums{}, []*gorgonia.Node{dz}},
-		})
-	case batchNorm:
-		err = g.find([]wanted{
-			{batchNormGradX{r}, []*gorgonia.Node{c[0], c[1], c[3], c[4], dz}},
-			{batchNormGradGain{r}, []*gorgonia.Node{c[0], c[3], c[4], dz}},
-			{columnSums{}, []*gorgonia.Node{dz}},
-		})
-	default:
-		err = fmt.Errorf("graph: cannot lower the gradient of op %q", l.root.Op())
+		g.parameters = append(g.parameters, n)
 	}
 	if l.from == nil || !l.from.trains {
-		g.in = nil
+		return g, nil
 	}
+	g.in, err = find(in.rule, in.operands...)
 	return g, err
 }
 
@@ -132,23 +111,27 @@ type wanted struct {
 	operands []*gorgonia.Node
 }
 
-// find looks up the gradient by the layer's input, then those by its parameters.
-func (g *gradients) find(nodes []wanted) error {
-	for i, w := range nodes {
-		if w.rule == nil {
-			continue
+// wanted are the gradients by what the layer reads and by its parameters, from
+// that by its root.
+func (l *layer) wanted(dz *gorgonia.Node) (in wanted, parameters []wanted, err error) {
+	c := children(l.root)
+	x := c[0]
+	over := func(r rule, operands ...*gorgonia.Node) wanted { return wanted{r, operands} }
+	switch r := l.rule().(type) {
+	case dense:
+		in, parameters = over(denseGradX{}, dz, c[1]), []wanted{over(denseGradW{}, x, dz)}
+		if r.bias {
+			parameters = append(parameters, over(columnSums{}, dz))
 		}
-		n, err := find(w.rule, w.operands...)
-		if err != nil {
-			return err
-		}
-		if i == 0 {
-			g.in = n
-		} else {
-			g.parameters = append(g.parameters, n)
-		}
+		return in, parameters, nil
+	case layerNorm:
+		return over(layerNormGradX{r}, x, c[1], dz),
+			[]wanted{over(layerNormGradGain{r}, x, dz), over(columnSums{}, dz)}, nil
+	case batchNorm:
+		return over(batchNormGradX{r}, x, c[1], c[3], c[4], dz),
+			[]wanted{over(batchNormGradGain{r}, x, c[3], c[4], dz), over(columnSums{}, dz)}, nil
 	}
-	return nil
+	return wanted{}, nil, fmt.Errorf("graph: cannot lower the gradient of op %q", l.root.Op())
 }
 
 // find is the node of the rule over these operands.

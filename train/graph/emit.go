@@ -37,38 +37,50 @@ func (l *lowering) scored(n *gorgonia.Node) kernels.Buf {
 // layer makes a layer's instruction for Train and for Score, nil where Score
 // needs none, and the buffers that they write.
 func (l *lowering) layer(n *layer) (train, score kernels.Instruction) {
-	cols := n.root.Shape()[1]
-	y := l.perRow(n.name+".output", cols)
+	y := l.perRow(n.name+".output", n.root.Shape()[1])
 	l.buf[n.top()] = y
-	keep := saved{kernels.None, kernels.None, kernels.None}
-	if n.function() == kernels.GELU {
-		keep.z = l.perRow(n.name+".z", cols)
-	}
-	defer func() { l.saved[n] = keep }()
-
-	c := children(n.root)
+	l.saved[n] = l.save(n)
+	x, keep := n.in(), l.saved[n]
 	switch r := n.rule().(type) {
+	case corrupt:
+		return kernels.Corrupt{X: l.buf[x], Y: y, Sigma: r.sigma, MaskRate: r.mask, Stream: r.stream}, nil
 	case dense:
-		in := kernels.Dense{X: l.buf[c[0]], W: l.buf[c[1]], B: kernels.None, Y: y, Z: keep.z, Epilogue: n.epilogue()}
+		c := children(n.root)
+		in := kernels.Dense{X: l.buf[x], W: l.buf[c[1]], B: kernels.None, Y: y, Z: keep.z, Epilogue: n.epilogue()}
 		if r.bias {
 			in.B = l.buf[c[2]]
 		}
 		scoring := in
-		scoring.X, scoring.Z = l.scored(c[0]), kernels.None
+		scoring.X, scoring.Z = l.scored(x), kernels.None
 		return in, scoring
-	case corrupt:
-		return kernels.Corrupt{X: l.buf[c[0]], Y: y, Sigma: r.sigma, MaskRate: r.mask, Stream: r.stream}, nil
 	}
-	keep.hat = l.perRow(n.name+".hat", cols)
-	in := l.norm(n, cols, &keep)
+	in := l.norm(n)
 	in.Y, in.Z, in.Hat, in.InvStd = y, keep.z, keep.hat, keep.invStd
 	scoring := in
-	scoring.X, scoring.Z, scoring.Hat, scoring.InvStd = l.scored(c[0]), kernels.None, kernels.None, kernels.None
+	scoring.X, scoring.Z, scoring.Hat, scoring.InvStd = l.scored(x), kernels.None, kernels.None, kernels.None
 	return in, scoring
 }
 
-// norm makes what differs between the norms, invStd included.
-func (l *lowering) norm(n *layer, cols int, keep *saved) kernels.Norm {
+// save makes the buffers that the layer's gradient will read.
+func (l *lowering) save(n *layer) saved {
+	cols := n.root.Shape()[1]
+	keep := saved{kernels.None, kernels.None, kernels.None}
+	if n.function() == kernels.GELU {
+		keep.z = l.perRow(n.name+".z", cols)
+	}
+	switch n.rule().(type) {
+	case layerNorm:
+		keep.hat = l.perRow(n.name+".hat", cols)
+		keep.invStd = l.perRow(n.name+".inv_std", 1)
+	case batchNorm:
+		keep.hat = l.perRow(n.name+".hat", cols)
+		keep.invStd = l.add(n.name+".inv_std", kernels.Activation, 1, cols, false)
+	}
+	return keep
+}
+
+// norm makes the operands and options of a norm, all but what it writes.
+func (l *lowering) norm(n *layer) kernels.Norm {
 	c := children(n.root)
 	in := kernels.Norm{
 		X: l.buf[c[0]], Gain: l.buf[c[1]], Bias: l.buf[c[2]],
@@ -77,12 +89,10 @@ func (l *lowering) norm(n *layer, cols int, keep *saved) kernels.Norm {
 	switch r := n.rule().(type) {
 	case layerNorm:
 		in.Kind, in.Epsilon = kernels.LayerNorm, r.epsilon
-		keep.invStd = l.perRow(n.name+".inv_std", 1)
 	case batchNorm:
 		in.Kind, in.Epsilon = kernels.BatchNorm, r.epsilon
 		in.RunMean, in.RunVar = l.buf[c[3]], l.buf[c[4]]
 		in.Momentum = moverOf(c[3], c[0], true).Op().(op).rule.(movingMean).momentum
-		keep.invStd = l.add(n.name+".inv_std", kernels.Activation, 1, cols, false)
 	}
 	return in
 }
@@ -110,8 +120,7 @@ func (l *lowering) gradient(n *layer) kernels.Instruction {
 		l.buf[g.in] = dx
 	}
 	y, dy := l.buf[n.top()], l.buf[g.top]
-	switch n.rule().(type) {
-	case dense:
+	if _, ok := n.rule().(dense); ok {
 		in := kernels.DenseGrad{
 			X: l.buf[c[0]], W: l.buf[c[1]], Y: y, Z: keep.z,
 			DY: dy, DX: dx, DW: l.buf[g.parameters[0]], DB: kernels.None, Epilogue: n.epilogue(),

@@ -69,6 +69,7 @@ type forward struct {
 	x, y, output, loss *gorgonia.Node
 	reached            map[*gorgonia.Node]bool   // what output and loss are computed from
 	layers             []*layer                  // in the order they run
+	last               *layer                    // the one that the loss reads
 	of                 map[*gorgonia.Node]*layer // each node of a layer to it
 	parameters         []*gorgonia.Node          // in the order of the layers
 	statistics         []Statistic
@@ -270,6 +271,21 @@ func moverOf(running, x *gorgonia.Node, mean bool) *gorgonia.Node {
 	return nil
 }
 
+// checkTrained makes sure that the loss depends on every parameter. As a layer
+// reads one other, what trains is one chain.
+func (f *forward) checkTrained() error {
+	trained := map[*layer]bool{}
+	for l := f.last; l != nil; l = l.from {
+		trained[l] = true
+	}
+	for _, l := range f.layers {
+		if p := l.parameters(); len(p) > 0 && !trained[l] {
+			return fmt.Errorf("graph: the loss does not depend on parameter %s", p[0].Name())
+		}
+	}
+	return nil
+}
+
 // checkLoss makes sure that the loss is one, not something made of one.
 func checkLoss(loss *gorgonia.Node) error {
 	o, ok := loss.Op().(op)
@@ -288,6 +304,10 @@ func (f *forward) readLoss() error {
 	pred, target := c[0], c[1]
 	if l := f.of[pred]; l == nil || l.top() != pred {
 		return fmt.Errorf("graph: cannot lower op %q: %s is not what a layer leaves", o, pred.Name())
+	}
+	f.last = f.of[pred]
+	if err := f.checkTrained(); err != nil {
+		return err
 	}
 	l := f.of[target]
 	switch {

@@ -180,9 +180,7 @@ func (l *lowering) instructions() {
 	}
 	l.program.Output = l.buf[l.forward.output]
 	l.program.Train = append(l.program.Train, l.loss())
-	for _, layer := range slices.Backward(l.forward.layers) {
-		if layer.trains {
-			l.program.Train = append(l.program.Train, l.gradient(layer))
-		}
+	for layer := l.forward.last; layer != nil && layer.trains; layer = layer.from {
+		l.program.Train = append(l.program.Train, l.gradient(layer))
 	}
 }

@@ -54,6 +54,9 @@ func NewModel(x, y, output, loss *gorgonia.Node) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(f.parameters) == 0 {
+		return nil, fmt.Errorf("graph: nothing between x and the loss has parameters to train")
+	}
 	m := &Model{
 		Graph: loss.Graph(), Clock: f.clock, X: x, Y: y, Output: output, Loss: loss,
 		Statistics: f.statistics, Constants: f.constants,
@@ -69,6 +72,9 @@ func NewModel(x, y, output, loss *gorgonia.Node) (*Model, error) {
 	}
 	for i, p := range f.parameters {
 		m.Parameters = append(m.Parameters, Parameter{p, grads[i]})
+	}
+	if _, err := readBackward(f); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

@@ -75,6 +75,15 @@ func TestGraphsThatCannotBeLowered(t *testing.T) {
 			logits := ok(Dense(hidden, h.w1, h.b1))
 			return logits, ok(MeanSquaredError(logits, logits, nil))
 		}},
+		{"corruption in the middle", `cannot lower the gradient of op "corrupt`, func(h hand) (*gorgonia.Node, *gorgonia.Node) {
+			logits := ok(Dense(ok(Corrupt(ok(Dense(h.x, h.w0, h.b0)), 1, 0, 0, h.clock)), h.w1, h.b1))
+			return logits, ok(BinaryCrossEntropy(logits, h.y, nil, 0))
+		}},
+		{"second head", "the loss does not depend on parameter first gain", func(h hand) (*gorgonia.Node, *gorgonia.Node) {
+			hidden := ok(Dense(h.x, h.w0, nil))
+			logits := ok(Dense(hidden, h.w1, h.b1))
+			return ok(LayerNorm(hidden, h.g0, h.b0, 1e-5)), ok(BinaryCrossEntropy(logits, h.y, nil, 0))
+		}},
 		{"no loss", "it is no loss", func(h hand) (*gorgonia.Node, *gorgonia.Node) {
 			logits := ok(Dense(ok(Dense(h.x, h.w0, h.b0)), h.w1, h.b1))
 			return logits, logits
@@ -88,6 +97,13 @@ func TestGraphsThatCannotBeLowered(t *testing.T) {
 			wantError(t, err, c.say)
 		})
 	}
+}
+
+func TestNothingToTrain(t *testing.T) {
+	h, ok := newHand(), must(t)
+	noisy := ok(Corrupt(h.x, 1, 0, 0, h.clock))
+	_, err := NewModel(h.x, nil, noisy, ok(MeanSquaredError(noisy, h.x, nil)))
+	wantError(t, err, "nothing between x and the loss has parameters to train")
 }
 
 // TestNothingIsDroppedUnsaid: what hangs beside a model is seen by Lower.

@@ -106,6 +106,7 @@ func (t *Trial) report(part string, rows []int32, scores []float64, threshold me
 		Threshold:   threshold,
 		Labels:      pick(t.Data.Label, rows),
 		LabelNames:  t.Data.Labels,
+		Attacks:     t.Data.attacks(),
 		FlowsPerDay: t.Data.FlowsPerDay,
 		Seed:        t.Seed,
 	}
@@ -121,6 +122,21 @@ func (d *Data) positive(rows []int32) []bool {
 		p[i] = d.Class[r] != 0
 	}
 	return p
+}
+
+// attacks lists the labels that have rows of a class other than the negative one.
+func (d *Data) attacks() []string {
+	attack := make([]bool, len(d.Labels))
+	for i, l := range d.Label {
+		attack[l] = attack[l] || d.Class[i] != 0
+	}
+	var names []string
+	for i, name := range d.Labels {
+		if attack[i] {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func pick(values, rows []int32) []int32 {

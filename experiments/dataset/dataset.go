@@ -74,6 +74,9 @@ func New(set *prepared.Set, d spec.Data) (*Dataset, error) {
 	return ds, nil
 }
 
+// Summary counts what each part holds.
+func (ds *Dataset) Summary() split.Summary { return split.Summarise(ds.Split, ds.Rows) }
+
 // table copies the rows in play into a scaled matrix and renumbers everything to it.
 func (ds *Dataset) table(labels []string, classOf []int32, classes []string, d spec.Data) *train.Data {
 	keep, cols := ds.Rows.Keep, len(ds.Scaler.Columns)

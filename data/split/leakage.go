@@ -5,7 +5,8 @@ package split
 // what the split that was made lets cross. Duplicates that cross in it are
 // always 0; connections cross by design unless the method is ByGroup.
 type Leakage struct {
-	By   string `json:"by"`
+	// By is the method of the split that was made, empty for PlainLeakage.
+	By   string `json:"by,omitempty"`
 	Seed uint64 `json:"seed"`
 	// Train, Validation and Test are the shares that the plain split was given:
 	// for ByFile those of the rows that the files brought.
@@ -40,6 +41,38 @@ type Leak struct {
 	// MadeCrossing and MadeLeaked count the same in the split that was made.
 	MadeCrossing int `json:"made_crossing"`
 	MadeLeaked   int `json:"made_leaked"`
+}
+
+// PlainLeakage is the Leakage of Make without a split to compare with: what a
+// plain random split of all rows in play would have let cross. It is for rows
+// before Deduplicate, whose duplicates no later split can show. Of cfg it reads
+// the shares and the seed, and for ByFile the globs. Errors are those of Make.
+func PlainLeakage(cfg Config, rows Rows) (Leakage, error) {
+	if err := cfg.Validate(); err != nil {
+		return Leakage{}, err
+	}
+	v := rows.checked()
+	same := findDuplicates(v)
+	part := make([]int8, len(v.rows))
+	if cfg.By == ByFile {
+		var err error
+		if part, err = assignFiles(cfg, v, singles(len(v.rows))); err != nil {
+			return Leakage{}, err
+		}
+	}
+	l := leakage(cfg, v, same, part)
+	l.By = ""
+	for i := range l.Labels {
+		l.Labels[i].forgetMade()
+	}
+	l.Total.forgetMade()
+	return l, nil
+}
+
+func (l *LabelLeak) forgetMade() {
+	for _, leak := range [...]*Leak{&l.Duplicates, &l.Connections} {
+		leak.MadeCrossing, leak.MadeLeaked = 0, 0
+	}
 }
 
 // leakage compares part, the split that was made, with a plain one of its rows.

@@ -143,3 +143,40 @@ func TestPlainSplitIsTheRandomSplitOfRowsWithoutDuplicates(t *testing.T) {
 		t.Errorf("got %+v", l.Total)
 	}
 }
+
+func TestPlainLeakageIsThatOfMakeWithoutTheSplitThatWasMade(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := drawRows(t)
+		cfg := drawShares(t, ByRandom)
+		_, want, err := Make(cfg, r)
+		if err != nil {
+			t.Skip(err)
+		}
+		got, err := PlainLeakage(cfg, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.By = ""
+		for i := range want.Labels {
+			want.Labels[i].forgetMade()
+		}
+		want.Total.forgetMade()
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("want (-), got (+):\n%s", diff)
+		}
+	})
+}
+
+func TestPlainLeakageByFileTakesItsSharesFromTheFiles(t *testing.T) {
+	l, err := PlainLeakage(Config{By: ByFile, TrainFiles: []string{"Mon*"}, TestFiles: []string{"Fri*"}}, week())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Train != 0.5 || l.Validation != 0 || l.Test != 0.5 || l.Total.Rows != 4 || l.Total.Duplicates.Sets != 1 {
+		t.Errorf("got %+v", l)
+	}
+	var out strings.Builder
+	if err := l.WriteText(&out); err != nil || strings.Contains(out.String(), "cut by") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}

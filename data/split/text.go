@@ -31,12 +31,16 @@ func (l Leakage) writeSets(w io.Writer, what string, of func(LabelLeak) Leak) er
 		_, err := fmt.Fprintf(w, "  no %s of two flows or more\n", what)
 		return err
 	}
-	t := table.New(table.Left("label"), table.Right("rows"), table.Right(what), table.Right("cut"), table.Right("leaked"),
-		table.Right("cut by "+l.By), table.Right("leaked by "+l.By))
+	columns := []table.Column{table.Left("label"), table.Right("rows"), table.Right(what), table.Right("cut"), table.Right("leaked")}
+	if l.By != "" {
+		columns = append(columns, table.Right("cut by "+l.By), table.Right("leaked by "+l.By))
+	}
+	t := table.New(columns...)
 	for _, line := range append(l.Labels[:len(l.Labels):len(l.Labels)], l.Total) {
 		leak := of(line)
-		t.Row(line.Label, table.Count(line.Rows), table.Count(leak.Sets), table.Count(leak.Crossing), table.Count(leak.Leaked),
-			table.Count(leak.MadeCrossing), table.Count(leak.MadeLeaked))
+		cells := []string{line.Label, table.Count(line.Rows), table.Count(leak.Sets), table.Count(leak.Crossing), table.Count(leak.Leaked),
+			table.Count(leak.MadeCrossing), table.Count(leak.MadeLeaked)}
+		t.Row(cells[:len(columns)]...)
 	}
 	return t.Write(w, "  ")
 }

@@ -51,6 +51,11 @@ func TestThePortIsNamed(t *testing.T) {
 	if diff := cmp.Diff(want, f.Named); diff != "" {
 		t.Errorf("want (-), got (+):\n%s", diff)
 	}
+	for i, c := range f.Columns {
+		if c.Used != (i > 0) {
+			t.Errorf("column %d, %s: used is %v", i, c.Name, c.Used)
+		}
+	}
 	if f.Positives != 50 || f.Negatives != 4950 || f.Prevalence != 0.01 {
 		t.Errorf("got %d positives, %d negatives, prevalence %v", f.Positives, f.Negatives, f.Prevalence)
 	}

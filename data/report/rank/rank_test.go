@@ -163,14 +163,24 @@ func count(v []float32, x float32) (n int) {
 
 func TestOfEqualRulesTheOneWithFewerAlarmsWins(t *testing.T) {
 	var c Column
-	// 2 of 4 found with 0 alarms has F1 2/3; 4 of 4 with 4 alarms has 2/3 too.
-	c.Reset([]float32{1, 1, 2, 2}, []float32{5, 5}, 0, 0)
-	if got := c.BestRule(); got != (Rule{Value: 1, Found: 2, F1: 2.0 / 3}) {
+	// 4 of 6 found with 6 alarms has F1 1/2, and so has 2 of 6 with none.
+	c.Reset([]float32{1, 1, 1, 1, 2, 2}, []float32{1, 1, 1, 1, 1, 1}, 0, 0)
+	if got := c.BestRule(); got != (Rule{Value: 2, Found: 2, F1: 0.5}) {
 		t.Errorf("got %+v", got)
 	}
 	c.Reset([]float32{1, 1, 1}, []float32{1}, 1, 0) // missing: 1 of 4, no alarm
 	if got := c.BestRule(); got != (Rule{Value: 1, Found: 3, Alarms: 1, F1: 0.75}) || got.Precision() != 0.75 {
 		t.Errorf("got %+v, precision %v", got, got.Precision())
+	}
+}
+
+func TestOneFalseAlarmInAHundredIsWithinOnePercent(t *testing.T) {
+	negatives := make([]float32, 100)
+	negatives[99] = 9
+	var c Column
+	c.Reset([]float32{5}, negatives, 0, 0)
+	if got := c.Higher(); got.Found1Percent != 1 || got.Found01Percent != 0 {
+		t.Errorf("got %+v", got)
 	}
 }
 

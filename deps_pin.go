@@ -3,6 +3,7 @@
 package main
 
 import (
+	_ "github.com/agnivade/levenshtein"
 	_ "github.com/goccy/go-yaml"
 	_ "github.com/google/go-cmp/cmp"
 	_ "github.com/invopop/jsonschema"
@@ -20,5 +21,4 @@ import (
 	_ "gorgonia.org/tensor"
 	_ "modernc.org/sqlite"
 	_ "pgregory.net/rapid"
-	_ "github.com/agnivade/levenshtein"
 )

@@ -58,26 +58,29 @@ func (c Configuration) Summary(name string) Summary {
 	return Summary{mean, sd, len(v)}
 }
 
-// String is "0.783 ± 0.079", or "-" where no replicate has the metric.
+// String is "0.783 ± 0.079", both with the decimals that suit the mean, or "-"
+// where no replicate has the metric.
 func (s Summary) String() string {
+	form := form(s.Mean)
 	switch s.N {
 	case 0:
 		return "-"
 	case 1:
-		return number(s.Mean)
+		return fmt.Sprintf(form, s.Mean)
 	}
-	return number(s.Mean) + " ± " + number(s.SD)
+	return fmt.Sprintf(form+" ± "+form, s.Mean, s.SD)
 }
 
-// number is v in three decimals, or in two significant digits where these would hide it.
-func number(v float64) string {
+// form shows a number around v: in three decimals, whole from 100 on, and in two
+// significant digits where three decimals would hide it.
+func form(v float64) string {
 	switch a := math.Abs(v); {
 	case a != 0 && a < 0.001:
-		return fmt.Sprintf("%.1e", v)
-	case a >= 1000:
-		return fmt.Sprintf("%.0f", v)
+		return "%.1e"
+	case a >= 100:
+		return "%.0f"
 	}
-	return fmt.Sprintf("%.3f", v)
+	return "%.3f"
 }
 
 // Differing lists the parameters that have not the same value in all

@@ -64,10 +64,7 @@ func (t Table) writeHead(w io.Writer, differing []string) {
 	for _, name := range differing {
 		cells = append(cells, name[strings.LastIndex(name, ".")+1:])
 	}
-	cells = append(cells, "done", strings.TrimPrefix(t.Metric, "validation.")+" (validation)")
-	if !strings.HasPrefix(t.Metric, "validation.") {
-		cells[len(cells)-1] = t.Metric
-	}
+	cells = append(cells, "done", strings.Replace(strings.Replace(t.Metric, "average_precision", "AP", 1), ".", " ", 1))
 	for _, c := range t.columns() {
 		cells = append(cells, c.title)
 	}
@@ -106,7 +103,7 @@ func (t Table) writeChance(w io.Writer, ranked []Configuration, differing []stri
 	chance := func(name string) string {
 		for _, c := range ranked {
 			if s := c.Summary(name); s.N > 0 {
-				return number(s.Mean)
+				return fmt.Sprintf(form(s.Mean), s.Mean)
 			}
 		}
 		return "-"

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"flowbench/experiments/study"
+	"flowbench/kernels/cpu"
+)
+
+func workerCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "worker",
+		Usage: "claim trials of a study and train them until none is left",
+		Description: "A sweep starts its workers itself; start more by hand to help it.\n\n" +
+			"example: flowbench worker --store runs/demo",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "store", Required: true, Usage: "`folder` of the study"},
+			&cli.StringFlag{Name: "name", Usage: "`name` that claims are made under (default: made from host and process)"},
+			&cli.BoolFlag{Name: "while-stdin-open", Usage: "stop when standard input ends, as it does when the sweep that holds it is killed"},
+			&cli.StringFlag{Name: "device", Value: "cpu", Usage: "`device` to train on"},
+		},
+		Action: runWorker,
+	}
+}
+
+func runWorker(c *cli.Context) error {
+	if c.NArg() != 0 {
+		return usageError("worker takes no arguments, only --store FOLDER")
+	}
+	if _, err := chooseDevice(c.String("device"), c.App.ErrWriter); err != nil {
+		return err
+	}
+	st, err := study.Open(c.String("store"))
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	ctx, cancel := context.WithCancel(c.Context)
+	defer cancel()
+	name := c.String("name")
+	if name == "" {
+		name = study.WorkerName(0, 0)
+	}
+	if c.Bool("while-stdin-open") {
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			cancel()
+		}()
+	}
+	w := &study.Worker{Study: st, Name: name, Backend: cpu.New()}
+	return w.Work(ctx)
+}

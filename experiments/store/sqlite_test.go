@@ -1,0 +1,304 @@
+package store_test
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"flowbench/experiments/store"
+	"flowbench/experiments/store/storetest"
+)
+
+func open(t testing.TB, path string) *store.SQLite {
+	t.Helper()
+	s, err := store.OpenSQLite(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	folders := map[*testing.T]string{}
+	storetest.Run(t, func(t *testing.T, name string) store.Store {
+		if folders[t] == "" {
+			folders[t] = t.TempDir()
+		}
+		return open(t, filepath.Join(folders[t], name+".sqlite"))
+	})
+}
+
+func TestOddPaths(t *testing.T) {
+	for _, name := range []string{"a b", "50%", "what?mode=memory", "hash#tag", "ünïcode", "100%3f", "a&b=c;d"} {
+		folder := filepath.Join(t.TempDir(), name)
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(folder, name+".sqlite")
+		if err := open(t, path).Create(t.Context(), name, "f", nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestDurability(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.sqlite")
+	open(t, path)
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var mode string
+	if err := db.QueryRow(`PRAGMA journal_mode`).Scan(&mode); err != nil || mode != "wal" {
+		t.Errorf("journal mode %s (%v)", mode, err)
+	}
+}
+
+func TestRefusedFiles(t *testing.T) {
+	folder := t.TempDir()
+	text := filepath.Join(folder, "text.sqlite")
+	if err := os.WriteFile(text, []byte(strings.Repeat("this is no database\n", 100)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	foreign := filepath.Join(folder, "foreign.sqlite")
+	newer := filepath.Join(folder, "newer.sqlite")
+	if err := open(t, newer).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for path, statement := range map[string]string{foreign: `CREATE TABLE t (x)`, newer: `PRAGMA user_version = 7`} {
+		db, err := sql.Open("sqlite", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+		db.Close()
+	}
+	for path, part := range map[string]string{
+		text:                                      "the file is no database",
+		foreign:                                   "is a database of something else",
+		newer:                                     "version 7 of its tables",
+		folder:                                    "cannot be opened",
+		filepath.Join(folder, "nowhere/s.sqlite"): "its folder is not there",
+	} {
+		_, err := store.OpenSQLite(path)
+		if err == nil || !strings.Contains(err.Error(), part) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: got %v, want ...%s...", path, err, part)
+		}
+	}
+}
+
+// TestReadOnly cannot be run as root, whom no permission stops; a full or
+// read-only disk gives the same code, which is what the message comes from.
+func TestReadOnly(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("running as root, whom file permissions do not stop")
+	}
+	folder := t.TempDir()
+	path := filepath.Join(folder, "s.sqlite")
+	if err := open(t, path).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chmod(path, 0o444), os.Chmod(folder, 0o555)); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(folder, 0o755)
+	if _, err := store.OpenSQLite(path); err == nil || !strings.Contains(err.Error(), "choose another output folder") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestCancelled: a store that a cancelled call has left is whole.
+func TestCancelled(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "s.sqlite"))
+	if err := s.Create(t.Context(), "a", "f", []store.PlannedTrial{{Index: 0}}); err != nil {
+		t.Fatal(err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Claim(cancelled, "a", time.Minute, time.Now()); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if c, err := s.Claim(t.Context(), "a", time.Minute, time.Now()); err != nil || c == nil || c.Attempt != 1 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// childVariable makes the test binary a worker on the store that it names.
+const childVariable = "FLOWBENCH_STORE_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childVariable); path != "" {
+		if err := child(path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// childLease is short, so that a killed worker's trial is soon taken over.
+const childLease = 300 * time.Millisecond
+
+// child claims and finishes trials, printing each trial that counts, until none is left.
+func child(path string) error {
+	s, err := store.OpenSQLite(path)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	ctx, worker := context.Background(), fmt.Sprint("process ", os.Getpid())
+	for {
+		c, err := s.Claim(ctx, worker, childLease, time.Now())
+		if err != nil {
+			return err
+		}
+		if c == nil {
+			if over, err := allEnded(s); over || err != nil {
+				return err
+			}
+			time.Sleep(20 * time.Millisecond)
+			continue
+		}
+		time.Sleep(time.Millisecond) // the training
+		switch err := s.Finish(ctx, c, store.Done, "", nil, time.Now()); {
+		case errors.Is(err, store.ErrSuperseded):
+		case err != nil:
+			return err
+		default:
+			fmt.Println(c.Trial)
+		}
+	}
+}
+
+func allEnded(s store.Store) (bool, error) {
+	trials, err := s.Trials(context.Background())
+	for _, t := range trials {
+		if !t.State.Ended() {
+			return false, err
+		}
+	}
+	return true, err
+}
+
+// TestProcesses lets four processes race for 120 trials and kills two of them
+// on the way. Every trial is done once, and none is counted twice.
+func TestProcesses(t *testing.T) {
+	const trials, processes, killed = 120, 4, 2
+	path := filepath.Join(t.TempDir(), "s.sqlite")
+	s := open(t, path)
+	plan := make([]store.PlannedTrial, trials)
+	for i := range plan {
+		plan[i].Index = i
+	}
+	if err := s.Create(t.Context(), "race", "f", plan); err != nil {
+		t.Fatal(err)
+	}
+	counted := make(chan int, trials*processes)
+	ended := make(chan error, processes)
+	for p := range processes {
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), childVariable+"="+path)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			lines := bufio.NewScanner(out)
+			for n := 1; lines.Scan(); n++ {
+				var trial int
+				fmt.Sscan(lines.Text(), &trial)
+				counted <- trial
+				if p < killed && n == 5 {
+					cmd.Process.Kill()
+				}
+			}
+			if err := cmd.Wait(); p >= killed {
+				ended <- err
+			} else {
+				ended <- nil
+			}
+		}()
+	}
+	for range processes {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	close(counted)
+	seen := map[int]int{}
+	for trial := range counted {
+		if seen[trial]++; seen[trial] > 1 {
+			t.Errorf("trial %d was counted twice", trial)
+		}
+	}
+	checkDoneOnce(t, s, trials, len(seen), killed)
+}
+
+// checkDoneOnce wants every trial done with one attempt that is, and at most
+// one trial a killed process done without its having been able to say so.
+func checkDoneOnce(t *testing.T, s store.Store, trials, said, killed int) {
+	t.Helper()
+	all, err := s.Trials(t.Context())
+	if err != nil || len(all) != trials {
+		t.Fatalf("%d trials (%v)", len(all), err)
+	}
+	for i, trial := range all {
+		attempts, err := s.Attempts(t.Context(), i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := 0
+		for _, a := range attempts {
+			if a.State == store.Done {
+				done++
+			}
+		}
+		if trial.State != store.Done || done != 1 {
+			t.Errorf("trial %d is %s with %d done of %d attempts", i, trial.State, done, len(attempts))
+		}
+	}
+	if said > trials || said < trials-killed {
+		t.Errorf("%d trials were reported done, want %d, or up to %d fewer", said, trials, killed)
+	}
+}
+
+func BenchmarkClaimFinish(b *testing.B) {
+	s := open(b, filepath.Join(b.TempDir(), "s.sqlite"))
+	plan := make([]store.PlannedTrial, b.N)
+	for i := range plan {
+		plan[i].Index = i
+	}
+	if err := s.Create(b.Context(), "bench", "f", plan); err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for range b.N {
+		c, err := s.Claim(b.Context(), "a", time.Minute, time.Now())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Finish(b.Context(), c, store.Done, "", nil, time.Now()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

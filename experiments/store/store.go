@@ -1,0 +1,162 @@
+// Package store keeps what becomes of a study's trials, where any number of
+// workers can claim them: a small interface, and SQLite behind it.
+//
+// A trial is claimed with a lease, which heartbeats extend, and a fencing token,
+// a number that grows with every claim of the study. Whoever comes back with a
+// token that is not the trial's newest has been given up on: its result is kept
+// as superseded, and never counted. Time is passed in; a Store has no clock.
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// State is what became of a trial, or of one attempt at it.
+type State string
+
+const (
+	Planned    State = "planned"    // waits for a worker
+	Running    State = "running"    // claimed, and its lease has not been seen to run out
+	Stale      State = "stale"      // lost: the lease ran out, or it was released; a stale trial waits for a worker
+	Done       State = "done"       // trained to its end
+	Pruned     State = "pruned"     // ended early on purpose
+	Diverged   State = "diverged"   // met a NaN or an infinity
+	Failed     State = "failed"     // could not be trained
+	Superseded State = "superseded" // of an attempt: its result came after it was given up on
+)
+
+// Ended reports whether a trial in this state has nothing more to wait for.
+func (s State) Ended() bool {
+	switch s {
+	case Done, Pruned, Diverged, Failed:
+		return true
+	}
+	return false
+}
+
+// MaxFailures is how many attempts may fail before their trial has failed.
+const MaxFailures = 3
+
+// MaxLosses is how often the lease of a trial may run out before the trial has
+// failed: it is then more likely that it kills its workers than that each of
+// them was killed by chance. Releases are not counted.
+const MaxLosses = 10
+
+// ErrSuperseded says that a claim is no longer the newest of its trial.
+var ErrSuperseded = errors.New("this claim was given up on: its lease ran out or it was released")
+
+// OtherStudyError says that a store belongs to another study.
+type OtherStudyError struct {
+	Path                          string
+	Name, Fingerprint             string // what the store holds
+	WantedName, WantedFingerprint string // what it was opened for
+}
+
+func (e *OtherStudyError) Error() string {
+	if e.Name == e.WantedName {
+		return fmt.Sprintf("%s holds study %s as its spec was before (plan %.12s, now %.12s): choose another output folder for the new spec, or go back to the old one",
+			e.Path, e.Name, e.Fingerprint, e.WantedFingerprint)
+	}
+	return fmt.Sprintf("%s holds study %s (plan %.12s), not %s (plan %.12s): choose another output folder",
+		e.Path, e.Name, e.Fingerprint, e.WantedName, e.WantedFingerprint)
+}
+
+// PlannedTrial is one line of a study's plan. The store keeps everything but
+// Index for whoever reads the table.
+type PlannedTrial struct {
+	Index         int // 0, 1, 2, ... in the order of claims
+	Configuration int
+	Replicate     int
+	Seed          uint64
+	Params        json.RawMessage // a JSON object, or nil
+}
+
+// Study names what a store holds.
+type Study struct {
+	Name, Fingerprint string
+}
+
+// Claim is a worker's hold on a trial.
+type Claim struct {
+	Trial   int // its Index
+	Attempt int // from 1, lost attempts counted
+	Token   int64
+	Worker  string
+	Lease   time.Duration
+}
+
+// Trial is a planned trial and what became of it.
+type Trial struct {
+	PlannedTrial
+	State  State
+	Reason string // why it is in this state, in words; may be empty while it waits or runs
+	Worker string // the last to claim it
+	// Attempts counts claims; Failures and Losses those of them that failed or
+	// whose lease ran out since the trial was planned or requeued.
+	Attempts, Failures, Losses int
+	LeaseUntil                 time.Time       // while it is running
+	Result                     json.RawMessage // what Finish was given
+}
+
+// Attempt is one claim and what became of it.
+type Attempt struct {
+	Trial, Attempt int
+	Token          int64
+	Worker         string
+	State          State
+	Reason         string
+	Started, Heard time.Time // when it was claimed and last heard of
+	Result         json.RawMessage
+}
+
+// Queue is what a worker needs.
+type Queue interface {
+	// Claim gives the waiting trial with the lowest index to a worker until now +
+	// lease, after it has expired the leases that ran out by now. It returns nil
+	// where no trial waits, which is not to say that none runs.
+	Claim(ctx context.Context, worker string, lease time.Duration, now time.Time) (*Claim, error)
+	// Heartbeat extends a claim's lease to now + lease. ErrSuperseded tells the
+	// worker to stop.
+	Heartbeat(ctx context.Context, c *Claim, now time.Time) error
+	// Finish ends an attempt as Done, Pruned, Diverged or Failed. A trial that
+	// failed fewer than MaxFailures times waits again. result is JSON or nil. The
+	// error is ErrSuperseded where the claim was given up on, and the result is
+	// then kept with the attempt alone. Repeating a Finish changes nothing.
+	Finish(ctx context.Context, c *Claim, end State, reason string, result json.RawMessage, now time.Time) error
+	// Release puts a claim's trial back in the plan, as a worker does that is told to stop.
+	Release(ctx context.Context, c *Claim) error
+}
+
+// Recovery is what a sweep needs to put right what dead workers left.
+type Recovery interface {
+	// ReleaseWorker releases every claim of a worker that is known to be dead.
+	ReleaseWorker(ctx context.Context, worker string) error
+	// ExpireLeases makes trials Stale whose lease ran out by now, or Failed the
+	// MaxLosses-th time, and returns how many there were.
+	ExpireLeases(ctx context.Context, now time.Time) (int, error)
+	// Requeue lets a trial that is Failed, Diverged or Pruned be claimed again,
+	// with its failures and losses forgotten. Any other trial is an error.
+	Requeue(ctx context.Context, trial int) error
+}
+
+// Store keeps one study. Its methods may be called by any number of goroutines
+// and processes at once. Close frees it.
+type Store interface {
+	// Create makes the store hold a study with these trials, all of them Planned
+	// with Index 0, 1, 2, .... If it holds the study already, nothing changes; if
+	// it holds another one, the error is an *OtherStudyError.
+	Create(ctx context.Context, name, fingerprint string, trials []PlannedTrial) error
+	// Study is what the store holds; both names are empty before Create.
+	Study(ctx context.Context) (Study, error)
+	// Trials lists all trials by index.
+	Trials(ctx context.Context) ([]Trial, error)
+	// Attempts lists the attempts at a trial, oldest first.
+	Attempts(ctx context.Context, trial int) ([]Attempt, error)
+	Queue
+	Recovery
+	Close() error
+}

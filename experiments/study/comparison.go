@@ -1,0 +1,121 @@
+package study
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"flowbench/experiments/compare"
+	"flowbench/train"
+	"flowbench/train/checkpoint"
+	"flowbench/train/metric"
+)
+
+// Comparison sets the study's configurations side by side, as far as their
+// trials have ended.
+func (s *Study) Comparison(ctx context.Context) (*compare.Table, error) {
+	ends, err := s.ends(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := &compare.Table{Metric: s.Plan.Metric.Name, Maximize: s.Plan.Metric.Goal != "minimize"}
+	var example *train.Result
+	for i, c := range s.Plan.Configurations {
+		row := compare.Configuration{
+			Name: c.Name, Model: c.Model, Baseline: c.Baseline, Params: c.params(),
+			Metrics: map[string][]*float64{},
+		}
+		replicate := 0
+		for _, trial := range s.Plan.Trials {
+			if trial.Configuration != i {
+				continue
+			}
+			end := ends[trial.Index]
+			addReplicate(&row, replicate, end)
+			if end.result != nil && end.result.Test != nil && example == nil {
+				example = end.result
+			}
+			replicate++
+		}
+		t.Configurations = append(t.Configurations, row)
+	}
+	t.Title = s.title(example)
+	t.Multiclass = example != nil && example.Classes != nil
+	return t, nil
+}
+
+// end is how a trial stands: its state in the store, and the result it left.
+type end struct {
+	state, reason string
+	result        *train.Result // nil where it has none
+}
+
+func (s *Study) ends(ctx context.Context) ([]end, error) {
+	trials, err := s.Store.Trials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ends := make([]end, len(s.Plan.Trials))
+	for _, t := range trials {
+		e := end{state: string(t.State), reason: t.Reason}
+		r, err := train.ReadResult(s.trialDir(t.Index))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		e.result = r
+		ends[t.Index] = e
+	}
+	return ends, nil
+}
+
+// addReplicate puts one trial's figures at its place in the row.
+func addReplicate(row *compare.Configuration, replicate int, e end) {
+	row.States, row.Reasons = append(row.States, e.state), append(row.Reasons, e.reason)
+	var found *metric.Proportion
+	if e.result != nil {
+		for name, v := range e.result.Metrics {
+			for len(row.Metrics[name]) < replicate {
+				row.Metrics[name] = append(row.Metrics[name], nil)
+			}
+			row.Metrics[name] = append(row.Metrics[name], &v)
+		}
+		if e.result.Test != nil && e.result.Test.Confusion != nil {
+			c := e.result.Test.Confusion
+			found = &metric.Proportion{K: c.TP, N: c.TP + c.FN}
+		}
+	}
+	row.Found = append(row.Found, found)
+	for name, values := range row.Metrics {
+		for len(values) <= replicate {
+			values = append(values, nil)
+		}
+		row.Metrics[name] = values
+	}
+}
+
+// title says what was compared, on which rows.
+func (s *Study) title(example *train.Result) []string {
+	lines := []string{fmt.Sprintf("study %s: %d configurations, %d trials", s.Spec.Name, len(s.Plan.Configurations), len(s.Plan.Trials))}
+	if example != nil {
+		lines = append(lines, fmt.Sprintf("test part: %d flows, %d attacks (first replicate); device %s", example.Test.Rows, example.Test.Positives, example.Device))
+	}
+	return lines
+}
+
+// writeComparison keeps the final table in the study's folder.
+func (s *Study) writeComparison(t *compare.Table) error {
+	var text, rows bytes.Buffer
+	if err := t.Write(&text); err != nil {
+		return err
+	}
+	if err := compare.WriteJSON(&rows, t.Configurations); err != nil {
+		return err
+	}
+	if err := checkpoint.WriteFile(filepath.Join(s.Dir, comparisonName), text.Bytes()); err != nil {
+		return err
+	}
+	return checkpoint.WriteFile(filepath.Join(s.Dir, rowsName), rows.Bytes())
+}

@@ -1,0 +1,90 @@
+package study
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"flowbench/experiments/store"
+	"flowbench/train"
+)
+
+// watchTime is how often a sweep looks at its trials.
+const watchTime = 300 * time.Millisecond
+
+// Progress is how the trials of a study stand.
+type Progress struct {
+	Trials []TrialProgress // in the order of the plan
+}
+
+// TrialProgress is how one trial stands.
+type TrialProgress struct {
+	Index     int
+	Name      string // configuration and replicate
+	State     store.State
+	Reason    string
+	Epochs    int                 // finished, over all members
+	MaxEpochs int                 // at most; 0 for a baseline
+	Last      *train.EpochMetrics // the last finished epoch; nil before it
+}
+
+// watch tells Watch how the trials stand until ctx ends, and once more then.
+func (s *Sweep) watch(ctx context.Context) {
+	if s.Watch == nil {
+		return
+	}
+	tick := time.NewTicker(watchTime)
+	defer tick.Stop()
+	for ended := false; ; {
+		// A look that fails is made up for by the next one.
+		if p, err := s.Study.Progress(context.WithoutCancel(ctx)); err == nil {
+			s.Watch(*p)
+		}
+		if ended {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ended = true
+		case <-tick.C:
+		}
+	}
+}
+
+// Progress reads how every trial stands.
+func (s *Study) Progress(ctx context.Context) (*Progress, error) {
+	trials, err := s.Store.Trials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &Progress{Trials: make([]TrialProgress, len(trials))}
+	for i, t := range trials {
+		p.Trials[i] = s.progressOf(t)
+	}
+	return p, nil
+}
+
+func (s *Study) progressOf(t store.Trial) TrialProgress {
+	c := s.Plan.Configurations[s.Plan.Trials[t.Index].Configuration]
+	p := TrialProgress{Index: t.Index, Name: s.Plan.trialName(t.Index), State: t.State, Reason: t.Reason, MaxEpochs: c.maxEpochs()}
+	if t.State != store.Running {
+		return p
+	}
+	// A file that is not there yet, or being rewritten, is no news.
+	lines, err := train.ReadMetrics(filepath.Join(s.trialDir(t.Index), "metrics.jsonl"))
+	if err == nil && len(lines) > 0 {
+		p.Epochs, p.Last = len(lines), &lines[len(lines)-1]
+	}
+	return p
+}
+
+// Ended counts the trials that have ended.
+func (p Progress) Ended() int {
+	n := 0
+	for _, t := range p.Trials {
+		if t.State.Ended() {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,216 @@
+package study
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"flowbench/data/prepared"
+	"flowbench/experiments/dataset"
+	"flowbench/experiments/spec"
+	"flowbench/experiments/store"
+	"flowbench/kernels"
+	"flowbench/train"
+)
+
+const (
+	// leaseTime is how long a claim lives without a heartbeat. A worker on this
+	// machine that dies is noticed at once; the lease is for what is not.
+	leaseTime = 30 * time.Second
+	// pollTime is how often an idle worker looks for a trial.
+	pollTime = 300 * time.Millisecond
+)
+
+// Worker claims trials of a study and trains them, one after another.
+type Worker struct {
+	Study   *Study
+	Name    string // who claims; unique among the workers of the study
+	Backend kernels.Backend
+
+	set     *prepared.Set
+	dataset *dataset.Dataset // the last trial's, kept for the next one
+	key     string           // names it
+}
+
+// Work claims and trains until every trial of the study has ended, or ctx does.
+// A trial that ctx interrupts goes back to the plan and is resumed from its
+// last checkpoint by whoever claims it next.
+func (w *Worker) Work(ctx context.Context) error {
+	set, err := w.Study.flows(ctx)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	w.set = set
+	for {
+		claim, err := w.Study.Store.Claim(ctx, w.Name, leaseTime, time.Now())
+		if err != nil {
+			return err
+		}
+		if claim != nil {
+			if err := w.serve(ctx, claim); err != nil {
+				return err
+			}
+			continue
+		}
+		if over, err := w.Study.over(ctx); over || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pollTime):
+		}
+	}
+}
+
+// over says whether no trial is planned or running any more.
+func (s *Study) over(ctx context.Context) (bool, error) {
+	trials, err := s.Store.Trials(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, t := range trials {
+		if !t.State.Ended() {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// serve trains a claimed trial and reports how it ended. Its error is the
+// context's or the store's; a trial that fails is no error of the worker.
+func (w *Worker) serve(ctx context.Context, claim *store.Claim) error {
+	trialCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stopped := w.heartbeat(trialCtx, cancel, claim)
+	result, err := w.train(trialCtx, claim.Trial)
+	cancel()
+	lost := <-stopped
+	switch {
+	case lost != nil:
+		return ignoreSuperseded(lost)
+	case ctx.Err() != nil && err != nil:
+		release := w.Study.Store.Release(context.WithoutCancel(ctx), claim)
+		return errors.Join(ctx.Err(), ignoreSuperseded(release))
+	case err != nil:
+		return ignoreSuperseded(w.Study.Store.Finish(ctx, claim, store.Failed, err.Error(), nil, time.Now()))
+	}
+	raw, err := json.Marshal(result.Metrics)
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	return ignoreSuperseded(w.Study.Store.Finish(ctx, claim, store.State(result.State), result.Reason, raw, time.Now()))
+}
+
+// ignoreSuperseded drops the error of a claim that was lost: another worker has
+// the trial, and the store has noted this one's end as superseded.
+func ignoreSuperseded(err error) error {
+	if errors.Is(err, store.ErrSuperseded) {
+		return nil
+	}
+	return err
+}
+
+// heartbeat renews the claim until ctx ends, and cancels where it is lost. The
+// channel yields why it was lost, or nil.
+func (w *Worker) heartbeat(ctx context.Context, cancel func(), claim *store.Claim) <-chan error {
+	stopped := make(chan error, 1)
+	go func() {
+		beat := time.NewTicker(leaseTime / 6)
+		defer beat.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				stopped <- nil
+				return
+			case <-beat.C:
+			}
+			err := w.Study.Store.Heartbeat(ctx, claim, time.Now())
+			if err != nil && ctx.Err() == nil {
+				stopped <- err
+				cancel()
+				return
+			}
+		}
+	}()
+	return stopped
+}
+
+// train runs trial index in its folder. The folder's lock keeps out a worker
+// that lost its claim but has not noticed yet.
+func (w *Worker) train(ctx context.Context, index int) (*train.Result, error) {
+	run, err := w.Study.Run(index)
+	if err != nil {
+		return nil, err
+	}
+	dir := w.Study.trialDir(index)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("trial folder: %w", err)
+	}
+	held, err := waitLock(filepath.Join(dir, lockName))
+	if err != nil {
+		return nil, err
+	}
+	defer held.unlock()
+	log, err := os.OpenFile(filepath.Join(dir, "log.txt"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("trial folder: %w", err)
+	}
+	defer log.Close()
+	return w.trainLogged(ctx, run, dir, log)
+}
+
+func (w *Worker) trainLogged(ctx context.Context, run *spec.Run, dir string, log io.Writer) (*train.Result, error) {
+	say := func(format string, args ...any) {
+		fmt.Fprintf(log, "%s %s\n", time.Now().UTC().Format(time.RFC3339), fmt.Sprintf(format, args...))
+	}
+	say("%s begins on %s", w.Name, w.Backend.Name())
+	if err := writeRun(dir, run); err != nil {
+		return nil, err
+	}
+	data, err := w.datasetOf(run.Data)
+	if err != nil {
+		say("failed: %v", err)
+		return nil, err
+	}
+	trial := &train.Trial{
+		Config: run.Config, Data: data.Data, Seed: run.Seed, Backend: w.Backend,
+		Dir: dir, Fingerprint: trialFingerprint(run, data.Fingerprint, w.Backend.Name()),
+		Log: log,
+		OnEpoch: func(m train.EpochMetrics) error {
+			say("member %d epoch %d: %s", m.Member, m.Epoch, epochLine(m))
+			return nil
+		},
+	}
+	result, err := trial.Run(ctx)
+	if err != nil {
+		say("stopped: %v", err)
+		return nil, err
+	}
+	say("%s", result.State)
+	return result, nil
+}
+
+// datasetOf makes the matrix of d, or returns the last one where d is the same.
+func (w *Worker) datasetOf(d spec.Data) (*dataset.Dataset, error) {
+	raw, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("worker: %w", err)
+	}
+	if w.dataset != nil && w.key == string(raw) {
+		return w.dataset, nil
+	}
+	w.dataset = nil // so that two matrices are never held at once
+	made, err := dataset.New(w.set, d)
+	if err != nil {
+		return nil, err
+	}
+	w.dataset, w.key = made, string(raw)
+	return made, nil
+}

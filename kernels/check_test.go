@@ -144,6 +144,9 @@ func TestCheckNamesTheFault(t *testing.T) {
 		`"w0" and "b0" share place`:        func(p *Program) { p.Buffers[bB0].Offset = p.Buffers[bW0].Offset },
 		`"noisy" and "w0" share place`:     func(p *Program) { p.Buffers[bW0].Offset = p.Buffers[bNoisy].Offset },
 
+		`"w0" and "hidden" share place`:   func(p *Program) { p.Buffers[bHidden].Offset = p.Buffers[bW0].Offset },
+		`"dnormed" (instructions 5 to 6)`: func(p *Program) { p.Buffers[bDHidden].Offset = p.Buffers[bDNormed].Offset },
+
 		"train[0] Corrupt: Sigma is -1":    edit(0, func(c *Corrupt) { c.Sigma = -1 }),
 		"train[0] Corrupt: MaskRate is 1":  edit(0, func(c *Corrupt) { c.MaskRate = 1 }),
 		"train[1] Dense: X is None":        edit(1, func(d *Dense) { d.X = None }),

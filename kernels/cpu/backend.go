@@ -4,7 +4,9 @@
 // against the definition in package kernels. Products run over register tiles
 // (tile.go) that equal the textbook loops (plain.go) to the bit. Work is split
 // over a fixed grid whose cells no two threads share and no sum crosses, so the
-// results are the same bits for any number of threads.
+// results are the same bits for any number of threads. From one processor
+// architecture to another they may differ by the last bit of Go's exponential
+// and logarithm, nowhere else: products are rounded before they are added.
 package cpu
 
 import (

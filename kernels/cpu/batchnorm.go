@@ -83,7 +83,7 @@ func (b *batchNormColumns) moments(s *step, mean, variance []float64, j0, j1 int
 	for i := range s.rows {
 		for j, v := range b.x.row(s, i)[j0:j1] {
 			d := float64(v) - mean[j]
-			variance[j] += d * d
+			variance[j] += float64(d * d)
 		}
 	}
 	for j := range variance {
@@ -96,13 +96,18 @@ func (b *batchNormColumns) move(s *step, mean, variance []float64, j0 int) {
 	n, momentum := float64(len(s.rows)), float64(b.momentum)
 	runMean, runVar := b.runMean[j0:j0+len(mean)], b.runVar[j0:j0+len(mean)]
 	for j := range mean {
-		runMean[j] = float32((1-momentum)*float64(runMean[j]) + momentum*mean[j])
+		runMean[j] = mix(runMean[j], mean[j], momentum)
 		if n > 1 {
-			runVar[j] = float32((1-momentum)*float64(runVar[j]) + momentum*variance[j]*n/(n-1))
+			runVar[j] = mix(runVar[j], variance[j]*n/(n-1), momentum)
 		}
 	}
 	s.health.check(runMean)
 	s.health.check(runVar)
+}
+
+// mix moves a running statistic by momentum towards the batch's.
+func mix(running float32, batch, momentum float64) float32 {
+	return float32(float64((1-momentum)*float64(running)) + float64(momentum*batch))
 }
 
 // batchNormRows applies them to a run of rows.

@@ -21,7 +21,7 @@ func (c *clip) run(*step) {
 	sum := 0.0
 	for _, g := range c.grads {
 		for _, v := range g {
-			sum += float64(v) * float64(v)
+			sum += float64(float64(v) * float64(v))
 		}
 	}
 	norm := math.Sqrt(sum)

@@ -15,12 +15,12 @@ func TestConformance(t *testing.T) { kernelstest.Run(t, cpu.New()) }
 func TestStepAllocatesNothing(t *testing.T) {
 	for _, threads := range []int{1, 4} {
 		previous := runtime.GOMAXPROCS(threads)
-		m := newMachine(t, kernelstest.DNN(256), 1000)
+		m := newMachine(t, kernelstest.DNN(64), 1000)
 		runtime.GOMAXPROCS(previous)
-		rows := make([]int32, 256)
+		rows := make([]int32, 64)
 		dst := make([]float32, len(rows))
 		batch := kernels.Batch{Rows: rows, Seed: 1, LearningRate: 1e-4}
-		if n := testing.AllocsPerRun(20, func() {
+		if n := testing.AllocsPerRun(5, func() {
 			batch.Step++
 			if _, err := m.Train(batch); err != nil {
 				t.Fatal(err)
@@ -39,3 +39,5 @@ func TestName(t *testing.T) {
 		t.Errorf("Name is %q", name)
 	}
 }
+
+func FuzzPrograms(f *testing.F) { kernelstest.Fuzz(f, cpu.New()) }

@@ -56,7 +56,7 @@ func standardize(hat, x []float32, epsilon float64) float32 {
 	variance := 0.0
 	for _, v := range x {
 		d := float64(v) - mean
-		variance += d * d
+		variance += float64(d * d)
 	}
 	invStd := 1 / math.Sqrt(variance/float64(len(x))+epsilon)
 	for j, v := range x {
@@ -117,7 +117,7 @@ func (l *layerNormGradRows) cell(s *step, index int) {
 		for j, g := range dz {
 			h := float64(l.gain[j]) * float64(g)
 			sum += h
-			dot += h * float64(hat[j])
+			dot += float64(h * float64(hat[j]))
 		}
 		cols, invStd := float64(len(dz)), float64(l.invStd.row(s, i)[0])
 		for j, g := range dz {

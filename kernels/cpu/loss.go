@@ -60,7 +60,6 @@ func (l *loss) cell(s *step, index int) {
 		case kernels.Huber:
 			l.rows[i] = l.huber(dpred, pred, l.target.row(s, i), len(s.rows))
 		}
-		s.health.check(pred)
 		s.health.check(dpred)
 	}
 }
@@ -144,7 +143,7 @@ func (l *loss) mse(dpred, pred, target []float32, n int) float64 {
 	sum, cols := 0.0, float64(len(pred))
 	for j, p := range pred {
 		d, w := float64(p)-float64(target[j]), l.columnWeight(j)
-		sum += w * d * d
+		sum += float64(w * d * d)
 		dpred[j] = float32(2 * w * d / (cols * float64(n)))
 	}
 	return sum / cols
@@ -158,7 +157,7 @@ func (l *loss) huber(dpred, pred, target []float32, n int) float64 {
 		slope := d
 		if a := math.Abs(d); a > delta {
 			slope = math.Copysign(delta, d)
-			sum += w * delta * (a - delta/2)
+			sum += float64(w * delta * (a - delta/2))
 		} else {
 			sum += w * d * d / 2
 		}

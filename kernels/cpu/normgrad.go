@@ -47,7 +47,7 @@ func (g *normGrad) cell(s *step, index int) {
 	for i := range s.rows {
 		dz, hat := g.dy.row(s, i)[j0:j1], g.hat.row(s, i)[j0:j1]
 		for j, d := range dz {
-			gain[j] += float64(d) * float64(hat[j])
+			gain[j] += float64(float64(d) * float64(hat[j]))
 			bias[j] += float64(d)
 		}
 	}

@@ -73,6 +73,40 @@ func denseExact(t *testing.T, backend kernels.Backend) {
 	}
 }
 
+// activationValues passes values from far below to far above zero through an
+// identity matrix and each activation, and the gradient back. The absolute part
+// of the tolerance leaves room for a float32 error function.
+func activationValues(t *testing.T, backend kernels.Backend) {
+	var x []float32
+	for i := -300; i <= 300; i++ {
+		x = append(x, float32(i)*0.0371)
+	}
+	x = append(x, 0, 1e-30, -1e-30, 1e-5, -1e-5, 30, -30, 89, -89, 1e4, -1e4)
+	tol := tolerance{relative: elementwise.relative, absolute: 2e-7}
+	for f, name := range activationNames {
+		t.Run(name, func(t *testing.T) {
+			b := NewBuilder(len(x), 1).Corrupt(0, 0)
+			p := b.Dense(1, false, kernels.Epilogue{Activation: kernels.ActivationFunc(f)}).
+				Loss(kernels.Loss{Kind: kernels.Huber, Delta: float32(len(x))}, false).Finish(sgd())
+			tr := newTrial(t, backend, b, p, kernels.Data{X: x, Rows: len(x), Cols: 1})
+			tr.set("dense1.weight", 1)
+			order := make([]int32, len(x))
+			for i := range order {
+				order[i] = int32(i)
+			}
+			batch := kernels.Batch{Rows: order, Step: 1}
+			tr.train(batch)
+			tr.ref.step(batch)
+			for _, name := range []string{"dense1.output", "dense1.output.grad"} {
+				buf := tr.buf(name)
+				if fault := compare(tr.read(buf), tr.ref.values[buf], tol); fault != "" {
+					t.Errorf("%s: %s", name, fault)
+				}
+			}
+		})
+	}
+}
+
 // activations runs every epilogue, with and without dropout, after a Dense and
 // after both norms, with values from far below to far above zero.
 func activations(t *testing.T, backend kernels.Backend) {

@@ -21,6 +21,7 @@ func Run(t *testing.T, backend kernels.Backend) {
 	}{
 		{"DenseSizes", denseSizes},
 		{"DenseExact", denseExact},
+		{"ActivationValues", activationValues},
 		{"Activations", activations},
 		{"Networks", networks},
 		{"NormSizes", normSizes},

@@ -11,6 +11,7 @@ import (
 	"testing/iotest"
 
 	"flowbench/data/flowcsv"
+	"flowbench/data/ledger"
 	"flowbench/data/schema"
 
 	"github.com/google/go-cmp/cmp"
@@ -135,7 +136,7 @@ func TestMissingCells(t *testing.T) {
 func TestChunks(t *testing.T) {
 	h := schema.RawHeader85
 	var lines []string
-	for i := range 2*flowcsv.BlockRows + 19 {
+	for i := range flowcsv.BlockRows + 19 {
 		lines = append(lines, flow(h, cells{"flow_duration": fmt.Sprint(i % 700), "source_port": fmt.Sprint(i % 300)}))
 	}
 	text := file(h, lines...)
@@ -174,16 +175,22 @@ func TestGroups(t *testing.T) {
 	udp := cells{"source_ip": "10.0.0.1", "source_port": "5000", "destination_ip": "10.0.0.9", "destination_port": "80", "protocol": "17"}
 	swapped := cells{"source_ip": "10.0.0.1", "source_port": "80", "destination_ip": "10.0.0.9", "destination_port": "5000", "protocol": "6"}
 	unknown := cells{"source_ip": ""}
+	local := cells{"source_ip": "10.0.0.1", "source_port": "5000", "destination_ip": "10.0.0.1", "destination_port": "80", "protocol": "6", "idle_min": "1"}
+	localBack := cells{"source_ip": "10.0.0.1", "source_port": "80", "destination_ip": "10.0.0.1", "destination_port": "5000", "protocol": "6", "idle_min": "1"}
 	plain := schema.RawHeader79
 	r := mustScan(t, flowcsv.Options{},
-		file(h, flow(h, forth), flow(h, back), flow(h, udp), flow(h, forth), flow(h, swapped), flow(h, unknown), flow(h, unknown)),
-		file(plain, flow(plain, nil), flow(plain, cells{"idle_min": "5"}), flow(plain, cells{"label": "Bot"})))
-	if diff := cmp.Diff([]int64{0, 0, 1, 0, 2, 3, 3, 4, 5, 4}, r.groups); diff != "" {
+		file(h, flow(h, forth), flow(h, back), flow(h, udp), flow(h, forth), flow(h, swapped), flow(h, unknown), flow(h, unknown),
+			flow(h, local), flow(h, localBack)),
+		file(plain, flow(plain, nil), flow(plain, cells{"idle_min": "5"}), flow(plain, cells{"label": "Bot"}), flow(plain, cells{"label": "Bot"})))
+	if diff := cmp.Diff([]int64{0, 0, 1, 0, 2, 3, 3, 4, 4, 5, 6, 5, 5}, r.groups); diff != "" {
 		t.Errorf("groups (-want +got):\n%s", diff)
 	}
 	d := r.ledger.Duplicates
-	if d.Connections != 3 || d.Distinct != 6 || d.Repeats != 4 || d.Conflicting != 1 {
+	if d.Connections != 4 || d.Distinct != 8 || d.Repeats != 5 || d.Conflicting != 1 {
 		t.Errorf("counted %+v", d)
+	}
+	if diff := cmp.Diff([]ledger.Distinct{{Name: "BENIGN", Rows: 8}, {Name: "Bot", Rows: 1}}, d.Labels); diff != "" {
+		t.Errorf("distinct by label (-want +got):\n%s", diff)
 	}
 }
 

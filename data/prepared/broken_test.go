@@ -245,13 +245,13 @@ func TestNothingStays(t *testing.T) {
 	dir := filepath.Join(top, "set")
 	mustWrite(t, dir, someSources(2), Options{})
 	before := list(t, top)
-	broken := append(someSources(3000), textSource("bad.csv", csv(schema.RawHeader79, "1,2,3")))
+	broken := append(someSources(300), textSource("bad.csv", csv(schema.RawHeader79, "1,2,3")))
 	if _, err := Write(context.Background(), dir, broken, Options{Replace: true}); err == nil || !strings.Contains(err.Error(), "bad.csv:2: 3 fields") {
 		t.Errorf("error is %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	_, err := Write(ctx, dir, someSources(5000), Options{Replace: true, Progress: func(int64, int64) { cancel() }})
+	_, err := Write(ctx, dir, someSources(600), Options{Replace: true, Progress: func(int64, int64) { cancel() }})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
@@ -306,7 +306,7 @@ func TestRace(t *testing.T) {
 	errs := make(chan error, writers)
 	for range writers {
 		go func() {
-			_, err := Write(context.Background(), dir, someSources(3000), Options{})
+			_, err := Write(context.Background(), dir, someSources(300), Options{})
 			errs <- err
 		}()
 	}

@@ -150,11 +150,16 @@ func TestFingerprint(t *testing.T) {
 	for name, other := range map[string]string{
 		"order": write(Options{}, csv(h, two, one, three)), "a value": write(Options{}, csv(h, one, two, flow(h, 4, "Bot"))),
 		"a label": write(Options{}, csv(h, one, two, flow(h, 3, "DDoS"))), "a row less": write(Options{}, csv(h, one, three)),
-		"groups": write(Options{}, csv(schema.RawHeader85, flow(schema.RawHeader85, 1, "BENIGN"), flow(schema.RawHeader85, 2, "BENIGN"), flow(schema.RawHeader85, 3, "Bot"))),
 	} {
 		if other == base {
 			t.Errorf("%s: fingerprint stayed", name)
 		}
+	}
+	addressed := schema.RawHeader85
+	here := flow(addressed, 1, "BENIGN")
+	there := strings.Replace(here, "10.0.1.1", "10.0.1.99", 1)
+	if write(Options{}, csv(addressed, here, here)) == write(Options{}, csv(addressed, here, there)) {
+		t.Error("groups: fingerprint stayed")
 	}
 }
 

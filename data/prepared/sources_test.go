@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,10 +15,22 @@ import (
 
 // flow is one line under the header: numbers that depend on seed alone, and the label.
 func flow(header string, seed int, label string) string {
+	return flowOf(columns(header), seed, label)
+}
+
+// columns normalises the names of a header.
+func columns(header string) []string {
 	names := strings.Split(header, ",")
-	cells := make([]string, len(names))
 	for i, raw := range names {
-		switch schema.Normalize(raw) {
+		names[i] = schema.Normalize(raw)
+	}
+	return names
+}
+
+func flowOf(columns []string, seed int, label string) string {
+	cells := make([]string, len(columns))
+	for i, name := range columns {
+		switch name {
 		case "label":
 			cells[i] = label
 		case "source_ip", "destination_ip":
@@ -29,9 +42,9 @@ func flow(header string, seed int, label string) string {
 		case "flow_bytes/s":
 			cells[i] = map[bool]string{true: "Infinity", false: "12.5"}[seed%5 == 4]
 		case "flow_duration":
-			cells[i] = fmt.Sprint(seed)
+			cells[i] = strconv.Itoa(seed)
 		default:
-			cells[i] = fmt.Sprintf("%d.%d", i, seed%3)
+			cells[i] = strconv.Itoa(i) + "." + strconv.Itoa(seed%3)
 		}
 	}
 	return strings.Join(cells, ",")
@@ -51,12 +64,13 @@ func textSource(name, text string) flowcsv.Source {
 // someSources are two files in different forms, of rows rows together.
 func someSources(rows int) []flowcsv.Source {
 	var first, second []string
+	plain, addressed := columns(schema.RawHeader79), columns(schema.RawHeader85)
 	for i := range rows {
 		label := []string{"BENIGN", "DDoS", "Infiltration"}[i%3]
 		if i%2 == 0 {
-			first = append(first, flow(schema.RawHeader79, i/4, label))
+			first = append(first, flowOf(plain, i/4, label))
 		} else {
-			second = append(second, flow(schema.RawHeader85, i/4, label))
+			second = append(second, flowOf(addressed, i/4, label))
 		}
 	}
 	return []flowcsv.Source{textSource("monday.csv", csv(schema.RawHeader79, first...)), textSource("friday.csv", csv(schema.RawHeader85, second...))}

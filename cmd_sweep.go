@@ -108,8 +108,12 @@ func runStudy(c *cli.Context, s *spec.Spec, plan *study.Plan, name string) error
 
 func prepareStudy(c *cli.Context, st *study.Study) error {
 	bytes := report.NewBytes(c.App.ErrWriter, isTerminal(c.App.ErrWriter), "reading flows")
-	defer bytes.Close()
-	return st.Prepare(c.Context, bytes.Show)
+	warnings, err := st.Prepare(c.Context, bytes.Show)
+	bytes.Close()
+	for _, w := range warnings {
+		fmt.Fprintln(c.App.ErrWriter, "note:", w)
+	}
+	return err
 }
 
 func printSweep(c *cli.Context, st *study.Study, table *compare.Table) error {

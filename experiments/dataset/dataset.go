@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/agnivade/levenshtein"
 
 	"flowbench/data/prepared"
+	"flowbench/data/report"
 	"flowbench/data/scale"
 	"flowbench/data/split"
 	"flowbench/experiments/spec"
@@ -37,7 +39,8 @@ type Dataset struct {
 	// nor positive, by label.
 	OtherRows map[string]int
 
-	scaled []int // the columns of the table behind the scaled matrix's
+	scaled  []int   // the columns of the table behind the scaled matrix's
+	classOf []int32 // label to class, left where its rows are out
 }
 
 // New selects, splits and scales the rows of set as d says. The scaled
@@ -69,7 +72,8 @@ func New(set *prepared.Set, d spec.Data) (*Dataset, error) {
 	if err := ds.fitScaler(m.Columns, d.Scale); err != nil {
 		return nil, err
 	}
-	ds.Data = ds.table(m.Labels, classOf, classes, d)
+	ds.classOf = classOf
+	ds.Data = ds.table(m.Labels, classes, d)
 	ds.Fingerprint = fingerprint(m, d)
 	return ds, nil
 }
@@ -77,8 +81,24 @@ func New(set *prepared.Set, d spec.Data) (*Dataset, error) {
 // Summary counts what each part holds.
 func (ds *Dataset) Summary() split.Summary { return split.Summarise(ds.Split, ds.Rows) }
 
+// SingleFeatureInput asks what each column of set shows alone, on the rows in play.
+func (ds *Dataset) SingleFeatureInput(set *prepared.Set) report.Input {
+	var positive []int32
+	for label, class := range ds.classOf {
+		if class > 0 {
+			positive = append(positive, int32(label))
+		}
+	}
+	return report.Input{
+		Task:     strings.Join(ds.Classes[1:], ", ") + " against " + ds.Classes[0],
+		Features: ds.Rows.Features, Columns: set.Manifest().Columns,
+		Labels: ds.Rows.Labels, Positive: positive,
+		Rows: ds.Rows.Keep, Used: ds.Rows.Columns,
+	}
+}
+
 // table copies the rows in play into a scaled matrix and renumbers everything to it.
-func (ds *Dataset) table(labels []string, classOf []int32, classes []string, d spec.Data) *train.Data {
+func (ds *Dataset) table(labels, classes []string, d spec.Data) *train.Data {
 	keep, cols := ds.Rows.Keep, len(ds.Scaler.Columns)
 	t := &train.Data{
 		X: make([]float32, len(keep)*cols), Rows: len(keep), Cols: cols, Columns: ds.Scaler.Columns,
@@ -92,7 +112,7 @@ func (ds *Dataset) table(labels []string, classOf []int32, classes []string, d s
 	ds.Scaler.Transform(t.X, ds.Rows.Features, ds.Rows.Cols, ds.scaled, keep)
 	for i, row := range keep {
 		t.Label[i] = ds.Rows.Labels[row]
-		t.Class[i] = classOf[t.Label[i]]
+		t.Class[i] = ds.classOf[t.Label[i]]
 	}
 	return t
 }

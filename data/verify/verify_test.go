@@ -51,6 +51,10 @@ func TestEachFileIsOKMissingOrMismatched(t *testing.T) {
 			t.Errorf("%s: %s, want %s (%+v)", want[i].Name, r.Files[i].Status, status, r.Files[i])
 		}
 	}
+	want[0].Bytes++ // a published size that does not go with its checksum
+	if r, err := compare(context.Background(), dir, want[:1], nil); err != nil || r.Files[0].Status != Mismatch {
+		t.Errorf("a wrong size went unnoticed: %+v, %v", r, err)
+	}
 	if f := r.Files[2]; f.GotBytes != 5 || f.GotSHA256 != file("", "threE").SHA256 || filepath.Base(f.Path) != "Friday.pcap_ISCX.csv" {
 		t.Errorf("mismatch without its values: %+v", f)
 	}

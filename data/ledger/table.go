@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"flowbench/data/table"
 )
 
 // WriteTable prints the account for a terminal: files and their labels, dropped
@@ -31,58 +31,41 @@ func (l *Ledger) WriteTable(w io.Writer) error {
 	return problem
 }
 
-// table lays out cells in columns: the first ones hold text and stand to the
-// left, the others numbers, to the right.
-type table struct {
-	text int
-	rows [][]string
-}
-
-func newTable(text int, heads ...string) *table {
-	return &table{text: text, rows: [][]string{heads}}
-}
-
-func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
-
-func (t *table) write(w io.Writer) {
-	width := make([]int, len(t.rows[0]))
-	for _, row := range t.rows {
-		for i, cell := range row {
-			width[i] = max(width[i], utf8.RuneCountInString(cell))
+// start begins a table: some columns of text, then columns of numbers.
+func start(text int, titles ...string) *table.Table {
+	columns := make([]table.Column, len(titles))
+	for i, title := range titles {
+		columns[i] = table.Right(title)
+		if i < text {
+			columns[i] = table.Left(title)
 		}
 	}
-	for _, row := range t.rows {
-		var line strings.Builder
-		for i, cell := range row {
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
-			if i < t.text {
-				line.WriteString(cell + pad + "  ")
-			} else {
-				line.WriteString(pad + cell + "  ")
-			}
-		}
-		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
-	}
+	return table.New(columns...)
+}
+
+// finish prints the table and a blank line behind it.
+func finish(t *table.Table, w *bufio.Writer) {
+	t.Write(w, "") // the writer keeps its error until it is flushed
 	fmt.Fprintln(w)
 }
 
-func (l *Ledger) writeFiles(w io.Writer) {
-	t := newTable(1, "file, label", "lines", "rows read", "kept", "dropped", "rows with missing cells")
+func (l *Ledger) writeFiles(w *bufio.Writer) {
+	t := start(1, "file, label", "lines", "rows read", "kept", "dropped", "rows with missing cells")
 	for _, f := range l.Files {
 		var missing int64
 		for _, label := range f.Labels {
 			missing += label.MissingRows
 		}
-		t.row(f.Name+" ("+f.Form+")", count(f.Lines), count(f.Read), count(f.Kept), count(f.Dropped), count(missing))
+		t.Row(f.Name+" ("+f.Form+")", table.Count(f.Lines), table.Count(f.Read), table.Count(f.Kept), table.Count(f.Dropped), table.Count(missing))
 		for _, label := range f.Labels {
-			t.row("    "+label.Name, "", count(label.Read), count(label.Kept), count(label.Dropped()), count(label.MissingRows))
+			t.Row("    "+label.Name, "", table.Count(label.Read), table.Count(label.Kept), table.Count(label.Dropped()), table.Count(label.MissingRows))
 		}
 	}
-	t.write(w)
+	finish(t, w)
 }
 
-func (l *Ledger) writeLabels(w io.Writer) {
-	t := newTable(1, "label, all files", "rows read", "kept", "dropped", "rows with missing cells", "distinct")
+func (l *Ledger) writeLabels(w *bufio.Writer) {
+	t := start(1, "label, all files", "rows read", "kept", "dropped", "rows with missing cells", "distinct")
 	distinct := make(map[string]int64)
 	for _, d := range l.Duplicates.Labels {
 		distinct[d.Name] = d.Rows
@@ -90,33 +73,33 @@ func (l *Ledger) writeLabels(w io.Writer) {
 	var missing int64
 	for _, label := range l.Labels {
 		missing += label.MissingRows
-		t.row(label.Name, count(label.Read), count(label.Kept), count(label.Dropped()), count(label.MissingRows), l.distinct(distinct[label.Name]))
+		t.Row(label.Name, table.Count(label.Read), table.Count(label.Kept), table.Count(label.Dropped()), table.Count(label.MissingRows), l.distinct(distinct[label.Name]))
 	}
-	t.row("all", count(l.Read), count(l.Kept), count(l.Dropped), count(missing), l.distinct(l.Duplicates.Distinct))
-	t.write(w)
+	t.Row("all", table.Count(l.Read), table.Count(l.Kept), table.Count(l.Dropped), table.Count(missing), l.distinct(l.Duplicates.Distinct))
+	finish(t, w)
 }
 
 func (l *Ledger) distinct(rows int64) string {
 	if !l.Duplicates.Counted {
 		return "-"
 	}
-	return count(rows)
+	return table.Count(rows)
 }
 
-func (l *Ledger) writeDrops(w io.Writer) {
+func (l *Ledger) writeDrops(w *bufio.Writer) {
 	if l.Dropped == 0 {
 		return
 	}
-	t := newTable(3, "reason", "label", "first at", "rows dropped")
+	t := start(3, "reason", "label", "first at", "rows dropped")
 	for _, label := range l.Labels {
 		for _, d := range label.Drops {
-			t.row(d.Reason, label.Name, d.First, count(d.Rows))
+			t.Row(d.Reason, label.Name, d.First, table.Count(d.Rows))
 		}
 	}
-	t.write(w)
+	finish(t, w)
 }
 
-func (l *Ledger) writeColumns(w io.Writer) {
+func (l *Ledger) writeColumns(w *bufio.Writer) {
 	var odd []Column
 	for _, c := range l.Columns {
 		if c.Missing()+c.Negative+c.Sentinel > 0 {
@@ -126,14 +109,14 @@ func (l *Ledger) writeColumns(w io.Writer) {
 	if len(odd) == 0 {
 		return
 	}
-	t := newTable(1, "column", "Infinity", "NaN", "blank", "negative", `-1, "not seen"`)
+	t := start(1, "column", "Infinity", "NaN", "blank", "negative", `-1, "not seen"`)
 	for _, c := range odd {
-		t.row(c.Name, count(c.Infinite), count(c.NaN), count(c.Blank), count(c.Negative), count(c.Sentinel))
+		t.Row(c.Name, table.Count(c.Infinite), table.Count(c.NaN), table.Count(c.Blank), table.Count(c.Negative), table.Count(c.Sentinel))
 	}
-	t.write(w)
+	finish(t, w)
 }
 
-func (l *Ledger) writeNotes(w io.Writer) {
+func (l *Ledger) writeNotes(w *bufio.Writer) {
 	var blank, repeated, attempted, twice int64
 	for _, f := range l.Files {
 		blank += f.Blank
@@ -160,22 +143,13 @@ func (l *Ledger) writeNotes(w io.Writer) {
 	}
 	if d := l.Duplicates; d.Counted {
 		fmt.Fprintf(w, "repeated rows: %s of %s (%s); %s feature rows come with more than one label\n",
-			count(d.Repeats), count(l.Kept), d.Basis, count(d.Conflicting))
+			table.Count(d.Repeats), table.Count(l.Kept), d.Basis, table.Count(d.Conflicting))
 		note(w, d.Connections, "connections (five-tuples, either direction)")
 	}
 }
 
-func note(w io.Writer, n int64, what string) {
+func note(w *bufio.Writer, n int64, what string) {
 	if n > 0 {
-		fmt.Fprintf(w, "%s: %s\n", what, count(n))
+		fmt.Fprintf(w, "%s: %s\n", what, table.Count(n))
 	}
-}
-
-// count writes n with a comma after each group of three digits.
-func count(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

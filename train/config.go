@@ -26,13 +26,15 @@ type ModelConfig struct {
 	Norm string `yaml:"norm" json:"norm"`
 	// Ensemble is how many members, each with its own seed, are trained and averaged.
 	Ensemble int `yaml:"ensemble" json:"ensemble"`
-	// Noise is the standard deviation of the Gaussian noise on an autoencoder's
-	// scaled input while it trains; Mask is the share of inputs set to 0.
+	// Noise is the standard deviation of the Gaussian noise on the scaled input
+	// in training; Mask is the share of inputs set to 0 there. An autoencoder is to
+	// reconstruct the clean input (Vincent et al. 2008).
 	Noise float64 `yaml:"noise" json:"noise"`
 	Mask  float64 `yaml:"mask" json:"mask"`
 	// Score is how an autoencoder turns residuals r_j into a score: "squared"
-	// (mean r²), "variance" (mean r²/training variance of r_j) or "log_median"
-	// (mean log1p(|r_j| / training median of |r_j|)).
+	// (mean r²), "variance" (mean r²/training variance of r_j), "log_median"
+	// (mean log1p(|r_j| / training median of |r_j|)) or "log_median_squared" (the
+	// mean of those logarithms' squares).
 	Score string `yaml:"score" json:"score"`
 }
 

@@ -53,7 +53,7 @@ func TestValidate(t *testing.T) {
 		{"dnn", "model.hidden[1]", "is 0, must be at least 1", func(c *Config) { c.Model.Hidden = []int{3, 0} }},
 		{"dnn", "model.dropout", "is 1, must be at least 0 and below 1", func(c *Config) { c.Model.Dropout = 1 }},
 		{"dnn", "model.dropout", "is NaN", func(c *Config) { c.Model.Dropout = math.NaN() }},
-		{"dnn", "model.noise", "only where model.kind is autoencoder", func(c *Config) { c.Model.Noise = .1 }},
+		{"dnn", "model.noise", "must be", func(c *Config) { c.Model.Noise = -1 }},
 		{"dnn", "model.score", "only where", func(c *Config) { c.Model.Score = "squared" }},
 		{"autoencoder", "model.score", "is missing", func(c *Config) { c.Model.Score = "" }},
 		{"dnn", "loss.kind", "does not train a model of kind dnn: write bce or focal", func(c *Config) { c.Loss.Kind = "mse" }},

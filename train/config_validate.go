@@ -34,9 +34,9 @@ func modelRules() []Rule {
 		{Field: "model.dropout", Range: Share(), Doc: "probability that a hidden activation is dropped"},
 		{Field: "model.norm", OneOf: []string{"none", "batch", "layer"}, Doc: "normalisation between a hidden layer's product and its activation"},
 		{Field: "model.ensemble", Range: Between(1, 256), Doc: "members, each with its own seed, that are trained and averaged"},
-		{Field: "model.noise", Range: FromZero(), When: autoencoder, Doc: "standard deviation of the noise on an autoencoder's scaled input"},
-		{Field: "model.mask", Range: Share(), When: autoencoder, Doc: "share of an autoencoder's inputs that is set to 0"},
-		{Field: "model.score", OneOf: []string{"squared", "variance", "log_median"}, When: autoencoder, Doc: "how residuals become a score"},
+		{Field: "model.noise", Range: FromZero(), Doc: "standard deviation of the noise on the scaled input in training"},
+		{Field: "model.mask", Range: Share(), Doc: "share of the inputs that is set to 0 in training"},
+		{Field: "model.score", OneOf: []string{"squared", "variance", "log_median", "log_median_squared"}, When: autoencoder, Doc: "how residuals become a score"},
 	}
 }
 

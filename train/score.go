@@ -151,7 +151,11 @@ func (s *scorer) residual(out, x []float32) float64 {
 		case "variance":
 			sum += d * d / s.scale[j]
 		default:
-			sum += math.Log1p(d / s.scale[j])
+			l := math.Log1p(d / s.scale[j])
+			if s.kind == "log_median_squared" {
+				l *= l
+			}
+			sum += l
 		}
 	}
 	return sum / float64(len(out))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"modernc.org/sqlite"
 )
@@ -89,11 +90,26 @@ func OpenSQLite(path string) (*SQLite, error) {
 	// they queue without sleeping.
 	db.SetMaxOpenConns(1)
 	s := &SQLite{path: path, db: db}
-	if err := s.prepare(context.Background()); err != nil {
+	if err := s.prepareInTurn(); err != nil {
 		db.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// prepareInTurn repeats prepare while the file is busy. The switch of a new file
+// to a write-ahead log is the one step that SQLite does not wait for: of
+// processes that open it at the same moment, all but one are refused.
+func (s *SQLite) prepareInTurn() error {
+	const pause = 20 * time.Millisecond
+	for waited := time.Duration(0); ; waited += pause {
+		err := s.prepare(context.Background())
+		var known *sqlite.Error
+		if !errors.As(err, &known) || known.Code()&0xFF != codeBusy || waited > busyMilliseconds*time.Millisecond {
+			return err
+		}
+		time.Sleep(pause)
+	}
 }
 
 // dataSource is the URI of a file. Synchronous is FULL: with NORMAL a power cut
@@ -144,16 +160,18 @@ func (s *SQLite) write(ctx context.Context, doing string, do func(*sql.Tx) error
 	return s.failed(doing, tx.Commit())
 }
 
+const codeBusy = 5
+
 // The primary result codes of SQLite (https://www.sqlite.org/rescode.html) that
 // a person can do something about.
 var remedies = map[int]string{
-	5:  "another process has held it for long: look for one that hangs",
-	8:  "it or its folder cannot be written: change the permissions, or choose another output folder",
-	10: "the disk does not answer: look at it, then run the same command again",
-	11: "the file is damaged: restore it, or begin again in another output folder",
-	13: "the disk is full: make room, then run the same command again",
-	14: "it cannot be opened: look at the permissions of it and of its folder",
-	26: "the file is no database: choose another output folder",
+	codeBusy: "another process has held it for long: look for one that hangs",
+	8:        "it or its folder cannot be written: change the permissions, or choose another output folder",
+	10:       "the disk does not answer: look at it, then run the same command again",
+	11:       "the file is damaged: restore it, or begin again in another output folder",
+	13:       "the disk is full: make room, then run the same command again",
+	14:       "it cannot be opened: look at the permissions of it and of its folder",
+	26:       "the file is no database: choose another output folder",
 }
 
 // failed puts path and remedy to an error; ErrSuperseded and an

@@ -53,6 +53,26 @@ func TestOddPaths(t *testing.T) {
 	}
 }
 
+// TestFirstOpenings: whoever comes at the same moment, the tables are made once.
+func TestFirstOpenings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.sqlite")
+	errs := make(chan error, 8)
+	for range cap(errs) {
+		go func() {
+			s, err := store.OpenSQLite(path)
+			if err == nil {
+				err = errors.Join(s.Create(context.Background(), "a", "f", []store.PlannedTrial{{Index: 0}}), s.Close())
+			}
+			errs <- err
+		}()
+	}
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestDurability(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.sqlite")
 	open(t, path)
@@ -89,10 +109,10 @@ func TestRefusedFiles(t *testing.T) {
 		db.Close()
 	}
 	for path, part := range map[string]string{
-		text:                                      "the file is no database",
-		foreign:                                   "is a database of something else",
-		newer:                                     "version 7 of its tables",
-		folder:                                    "cannot be opened",
+		text:    "the file is no database",
+		foreign: "is a database of something else",
+		newer:   "version 7 of its tables",
+		folder:  "cannot be opened",
 		filepath.Join(folder, "nowhere/s.sqlite"): "its folder is not there",
 	} {
 		_, err := store.OpenSQLite(path)

@@ -227,7 +227,7 @@ func strength(c Column) float64 {
 }
 
 func (f *Features) ruleText(c Column) string {
-	return fmt.Sprintf("%s finds %d of %d, %d false alarms", ruleName(c), c.Rule.Found, f.Positives, c.Rule.Alarms)
+	return fmt.Sprintf("%s finds %d of %d, %d false alarms", c.Rule.Text(c.Name), c.Rule.Found, f.Positives, c.Rule.Alarms)
 }
 
 func (f *Features) orderText(c Column) string {
@@ -238,11 +238,4 @@ func (f *Features) orderText(c Column) string {
 	}
 	return fmt.Sprintf("%s %s: average precision %.3f, AUROC %.3f, %d of %d at 1 %% false alarms",
 		which, c.Name, best.AveragePrecision, c.Separation(), best.Found1Percent, f.Positives)
-}
-
-func ruleName(c Column) string {
-	if c.Rule.Missing {
-		return c.Name + " is missing"
-	}
-	return fmt.Sprintf("%s == %v", c.Name, c.Rule.Value)
 }

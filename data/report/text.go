@@ -46,8 +46,8 @@ func (f *Features) WriteText(w io.Writer) error {
 		if !c.Rule.Missing {
 			value = fmt.Sprintf("== %.6g", c.Rule.Value)
 		}
-		t.Row(end+table.Fit(c.Name, 28), fmt.Sprintf("%.3f", c.Separation()), fmt.Sprintf("%.3f", best.AveragePrecision),
-			f.share(best.Found1Percent), f.share(best.Found01Percent), value, fmt.Sprintf("%.3f", c.Rule.F1))
+		t.Row(end+table.Fit(c.Name, 28), fmt.Sprintf("%.3f", c.Separation()), table.Figure(best.AveragePrecision),
+			f.share(best.Found1Percent), f.share(best.Found01Percent), value, table.Figure(c.Rule.F1))
 	}
 	if out.err == nil {
 		out.err = t.Write(w, "  ")

@@ -103,6 +103,15 @@ func Percent(share float64) string {
 	}
 }
 
+// Figure writes a figure in [0, 1] with three decimals, or one significant digit
+// where those would all be 0.
+func Figure(x float64) string {
+	if x > 0 && x < 0.001 {
+		return fmt.Sprintf("%.1g", x)
+	}
+	return fmt.Sprintf("%.3f", x)
+}
+
 // Fit shortens s to width runes, the last of them an ellipsis where it cuts.
 func Fit(s string, width int) string {
 	if utf8.RuneCountInString(s) <= width {

@@ -41,6 +41,14 @@ func TestPercentNeverRoundsToNothingOrAll(t *testing.T) {
 	}
 }
 
+func TestFigureShowsSmallOnes(t *testing.T) {
+	for x, want := range map[float64]string{0: "0.000", 1: "1.000", 0.82049: "0.820", 0.001: "0.001", 4.4e-5: "4e-05", 0.0006: "0.0006"} {
+		if got := Figure(x); got != want {
+			t.Errorf("Figure(%v) = %s, want %s", x, got, want)
+		}
+	}
+}
+
 func TestFit(t *testing.T) {
 	for _, c := range []struct {
 		s     string

@@ -2,6 +2,7 @@ package rank
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -167,6 +168,14 @@ type Rule struct {
 
 // Precision is Found over all rows the rule holds for.
 func (r Rule) Precision() float64 { return float64(r.Found) / float64(r.Found+r.Alarms) }
+
+// Text is the rule in words, for the column of the given name.
+func (r Rule) Text(column string) string {
+	if r.Missing {
+		return column + " is missing"
+	}
+	return fmt.Sprintf("%s == %v", column, r.Value)
+}
 
 // BestRule is the rule with the largest F1; of several that with fewer alarms,
 // then the smallest value. It always finds a positive.

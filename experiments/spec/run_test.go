@@ -245,6 +245,26 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// TestSetPinsInVariants: no variant escapes a --set, neither by its settings nor by its parameters.
+func TestSetPinsInVariants(t *testing.T) {
+	s := mustParse(t, head+`model: {kind: dnn}
+sweep:
+  method: grid
+  variants:
+    - name: fixed
+      set: {train.epochs: 9}
+    - name: varied
+      parameters: {train.epochs: {values: [7, 8]}}
+`, "train.epochs=3")
+	fixed, varied := s.Sweep.Variants[0], s.Sweep.Variants[1]
+	if fixed.Set[0].Value != int64(3) || len(varied.Parameters[0].Values) != 1 || varied.Parameters[0].Values[0] != int64(3) {
+		t.Errorf("%+v", s.Sweep.Variants)
+	}
+	if run := mustRun(t, s, Params{{Path: VariantKey, Value: "fixed"}}); run.Train.Epochs != 3 {
+		t.Errorf("%d epochs", run.Train.Epochs)
+	}
+}
+
 func TestSetErrors(t *testing.T) {
 	for assignment, part := range map[string]string{
 		"train.epochs":                    "--set:1:1: write key=value",

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
 	"flowbench/experiments/spec"
 	"flowbench/train"
 	"flowbench/train/checkpoint"
@@ -17,7 +15,7 @@ import (
 
 // writeRun keeps what the trial trains, with nothing left to choose, as spec.yaml.
 func writeRun(dir string, run *spec.Run) error {
-	raw, err := yaml.Marshal(run)
+	raw, err := run.YAML()
 	if err != nil {
 		return fmt.Errorf("trial folder: spec.yaml: %w", err)
 	}

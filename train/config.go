@@ -20,6 +20,9 @@ type ModelConfig struct {
 	Hidden []int `yaml:"hidden" json:"hidden"`
 	// Activation is relu, leaky_relu, gelu, tanh or sigmoid.
 	Activation string `yaml:"activation" json:"activation"`
+	// Init is how weights start: he (suits rectifiers) or glorot (smaller, all
+	// layers alike). A denoising autoencoder finds attacks better from glorot.
+	Init string `yaml:"init" json:"init"`
 	// Dropout is the probability in [0, 1) that a hidden activation is dropped.
 	Dropout float64 `yaml:"dropout" json:"dropout"`
 	// Norm is none, batch or layer: put between a hidden layer's product and its activation.

@@ -36,14 +36,15 @@ func fill[T any](f filler, field string, to *T, value T) {
 }
 
 func (m *ModelConfig) complete(f filler) {
-	hidden := []int{128, 64, 32}
+	hidden, init := []int{128, 64, 32}, "he"
 	if m.Kind == "autoencoder" {
-		hidden = []int{64, 32, 16, 32, 64}
+		hidden, init = []int{64, 32, 16, 32, 64}, "glorot"
 		// Under plain squared errors the few columns that no model reconstructs
 		// drown the rest, so each residual is put on its own scale.
 		f.text("model.score", &m.Score, "variance")
 	}
 	fill(f, "model.hidden", &m.Hidden, hidden)
+	f.text("model.init", &m.Init, init)
 	f.text("model.activation", &m.Activation, "relu")
 	f.text("model.norm", &m.Norm, "none")
 	f.whole("model.ensemble", &m.Ensemble, 1)

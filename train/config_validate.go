@@ -31,6 +31,7 @@ func modelRules() []Rule {
 		{Field: "model.kind", OneOf: []string{"dnn", "autoencoder"}, Doc: "what is trained"},
 		{Field: "model.hidden", Range: Between(1, 1<<16), MinItems: 1, MaxItems: 64, Doc: "widths of the hidden layers; an autoencoder lists encoder, bottleneck and decoder"},
 		{Field: "model.activation", OneOf: []string{"relu", "leaky_relu", "gelu", "tanh", "sigmoid"}, Doc: "function of the hidden layers"},
+		{Field: "model.init", OneOf: sortedKeys(initSchemes), Doc: "how weights start; he by default for a dnn, glorot for an autoencoder"},
 		{Field: "model.dropout", Range: Share(), Doc: "probability that a hidden activation is dropped"},
 		{Field: "model.norm", OneOf: []string{"none", "batch", "layer"}, Doc: "normalisation between a hidden layer's product and its activation"},
 		{Field: "model.ensemble", Range: Between(1, 256), Doc: "members, each with its own seed, that are trained and averaged"},

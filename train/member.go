@@ -64,7 +64,7 @@ func (t *Trial) newMember(index int, y []float32, metrics *metricsLog) (*member,
 	if m.network, model, err = newNetwork(t.Config, t.Data, y, t.Backend); err != nil {
 		return nil, err
 	}
-	initial, err := model.Init(m.seed)
+	initial, err := model.Init(initSchemes[t.Config.Model.Init], m.seed)
 	if err == nil {
 		err = m.network.initialise(initial)
 	}

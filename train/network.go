@@ -139,6 +139,8 @@ var activations = map[string]kernels.ActivationFunc{
 	"sigmoid":    kernels.Sigmoid,
 }
 
+var initSchemes = map[string]graph.Scheme{"he": graph.He, "glorot": graph.Glorot}
+
 // architecture is the shape of the network that c describes, for data.
 func (c Config) architecture(data *Data) (graph.Architecture, error) {
 	a := graph.Architecture{

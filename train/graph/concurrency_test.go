@@ -30,7 +30,7 @@ func TestModelsAreBuiltSideBySide(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			v, err := m.Init(3)
+			v, err := m.Init(He, 3)
 			if err != nil {
 				t.Error(err)
 				return

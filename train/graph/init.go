@@ -7,15 +7,25 @@ import (
 	"flowbench/kernels"
 )
 
+// Scheme says how the weights of dense layers start.
+type Scheme uint8
+
+const (
+	// He draws weights before relu, leaky relu and gelu from a normal distribution
+	// of variance 2/inputs (He et al. 2015), the others as Glorot does.
+	He Scheme = iota
+	// Glorot draws every weight uniformly within ±√(6/(inputs+outputs)) (Glorot,
+	// Bengio 2010).
+	Glorot
+)
+
 // Init returns what the buffers hold before the first step, by name: every
 // Parameter, Statistic and Constant (moments start at 0, as an arena does).
 //
-// Weights before relu, leaky relu and gelu are normal with variance 2/inputs
-// (He et al. 2015), the others uniform within ±√(6/(inputs+outputs)) (Glorot,
-// Bengio 2010). Biases and running means are 0; gains, running variances and
+// The weights of dense layers follow the scheme. Biases and running means are 0; gains, running variances and
 // feature weights are 1. Element e of parameter i is drawn from (seed, i, e)
 // alone, i counting Parameters.
-func (m *Model) Init(seed uint64) (map[string][]float32, error) {
+func (m *Model) Init(scheme Scheme, seed uint64) (map[string][]float32, error) {
 	f, err := readForward(m.X, m.Y, m.Output, m.Loss)
 	if err != nil {
 		return nil, err
@@ -28,7 +38,7 @@ func (m *Model) Init(seed uint64) (map[string][]float32, error) {
 			v := make([]float32, shape[0]*shape[1])
 			_, isDense := l.rule().(dense)
 			switch {
-			case isDense && k == 0 && rectifies(f.activationOf(i)):
+			case isDense && k == 0 && scheme == He && rectifies(f.activationOf(i)):
 				heNormal(v, seed, stream, shape[0])
 			case isDense && k == 0:
 				glorotUniform(v, seed, stream, shape[0]+shape[1])

@@ -11,7 +11,12 @@ import (
 
 func mustInit(t testing.TB, m *Model, seed uint64) map[string][]float32 {
 	t.Helper()
-	v, err := m.Init(seed)
+	return mustInitAs(t, m, He, seed)
+}
+
+func mustInitAs(t testing.TB, m *Model, scheme Scheme, seed uint64) map[string][]float32 {
+	t.Helper()
+	v, err := m.Init(scheme, seed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,17 +53,19 @@ func TestInitNamesEveryBuffer(t *testing.T) {
 // variance of a normal σ²·√(2/n), of a uniform σ²·√(0.8/n).
 func TestInitDistributions(t *testing.T) {
 	cases := []struct {
-		f    kernels.ActivationFunc
-		norm string
-		he   bool
+		scheme Scheme
+		f      kernels.ActivationFunc
+		norm   string
+		he     bool // the law that the hidden weights are to follow
 	}{
-		{kernels.ReLU, "", true}, {kernels.LeakyReLU, "", true}, {kernels.GELU, "", true}, {kernels.ReLU, "batch", true},
-		{kernels.Tanh, "", false}, {kernels.Sigmoid, "layer", false}, {kernels.Identity, "", false},
+		{He, kernels.ReLU, "", true}, {He, kernels.LeakyReLU, "", true}, {He, kernels.GELU, "", true}, {He, kernels.ReLU, "batch", true},
+		{He, kernels.Tanh, "", false}, {He, kernels.Sigmoid, "layer", false}, {He, kernels.Identity, "", false},
+		{Glorot, kernels.ReLU, "", false}, {Glorot, kernels.GELU, "batch", false}, {Glorot, kernels.Tanh, "", false},
 	}
 	for _, c := range cases {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			a := Architecture{Inputs: 80, Hidden: []int{120}, Outputs: 80, Activation: c.f, Norm: c.norm}
-			v := mustInit(t, mustBuild(t, a, Objective{Kind: kernels.MSE}, 3), 5)
+			v := mustInitAs(t, mustBuild(t, a, Objective{Kind: kernels.MSE}, 3), c.scheme, 5)
 			if c.he {
 				checkLaw(t, v["dense0.weight"], 2.0/80, math.Sqrt(2), math.Inf(1))
 			} else {

@@ -33,11 +33,11 @@ func alternatives(s *spec.Sweep) []alternative {
 
 // grid lists every combination: variants in the order of the spec, and in each
 // the common parameters, then its own, the last one changing fastest.
-func grid(s *spec.Sweep) ([]Configuration, error) {
+func grid(s *spec.Sweep) ([]spec.Params, error) {
 	if n := gridSize(s); n*float64(s.Replicates) > maxTrials {
 		return nil, tooMany(strconv.FormatFloat(n, 'g', 6, 64), s.Replicates)
 	}
-	var all []Configuration
+	var all []spec.Params
 	for _, a := range alternatives(s) {
 		counter := make([]int, len(a.parameters))
 		for more := true; more; more = advance(counter, a.parameters) {
@@ -45,7 +45,7 @@ func grid(s *spec.Sweep) ([]Configuration, error) {
 			for i, p := range a.parameters {
 				params = append(params, spec.Param{Path: p.Path, Value: p.Values[counter[i]]})
 			}
-			all = append(all, Configuration{Index: len(all), Params: params})
+			all = append(all, params)
 		}
 	}
 	return all, nil
@@ -85,11 +85,11 @@ const maxAttempts = 20_000
 // to variant i modulo their number; its values come from draw(s.Seed, i,
 // attempt, path), attempt counting up from 0 while the configuration is there
 // already. A variant that has no more makes the plan shorter, with a note.
-func random(s *spec.Sweep) ([]Configuration, []string, error) {
+func random(s *spec.Sweep) ([]spec.Params, []string, error) {
 	if float64(s.Trials)*float64(s.Replicates) > maxTrials {
 		return nil, nil, tooMany(strconv.Itoa(s.Trials), s.Replicates)
 	}
-	var all []Configuration
+	var all []spec.Params
 	seen := map[string]bool{}
 	choices := alternatives(s)
 	left := make([]int, len(choices)) // draws that an exhausted variant could not give
@@ -103,7 +103,7 @@ func random(s *spec.Sweep) ([]Configuration, []string, error) {
 			left[v]++
 			continue
 		}
-		all = append(all, Configuration{Index: len(all), Params: params})
+		all = append(all, params)
 	}
 	return all, notes(choices, left), nil
 }

@@ -55,18 +55,8 @@ func NewPlan(s *spec.Spec) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Study: s.Name, Metric: found.Metric, Notes: found.Notes}
-	var params []spec.Params
-	for _, c := range found.Configurations {
-		params = append(params, c.Params)
-	}
-	var seeds []uint64
-	for _, t := range found.Trials {
-		if t.Configuration == 0 {
-			seeds = append(seeds, t.Seed)
-		}
-	}
-	return p, p.fill(s, params, seeds)
+	p := &Plan{Study: found.Study, Metric: found.Metric, Notes: found.Notes}
+	return p, p.fill(s, found.Configurations, found.Seeds)
 }
 
 // NewSinglePlan plans s as it stands, without its sweep: one configuration, one seed.

@@ -40,14 +40,14 @@ func (t *Trial) judgeBaseline(ctx context.Context, result *Result) error {
 		return err
 	}
 	result.Detector = detector.Name()
-	scores := &partScores{data: d, validation: make([]float64, len(d.Validation)), test: make([]float64, len(d.Test))}
-	if err := detector.Score(d.gather(d.Validation), scores.validation); err != nil {
+	validation, test := make([]float64, len(d.Validation)), make([]float64, len(d.Test))
+	if err := detector.Score(d.gather(d.Validation), validation); err != nil {
 		return err
 	}
-	if err := detector.Score(d.gather(d.Test), scores.test); err != nil {
+	if err := detector.Score(d.gather(d.Test), test); err != nil {
 		return err
 	}
-	return t.evaluate(scores, result)
+	return t.evaluate(validation, test, result)
 }
 
 // gather copies rows into a matrix of their own.

@@ -16,14 +16,15 @@ const bootstrapResamples = 1000
 // ensemble's members add theirs.
 type partScores struct {
 	data             *Data
-	validation, test []float64
+	validation, test *ensemble
 	// classes is the mean class probability of each test row (rows×classes);
 	// nil for two classes.
 	classes []float32
 }
 
-func newPartScores(d *Data) *partScores {
-	s := &partScores{data: d, validation: make([]float64, len(d.Validation)), test: make([]float64, len(d.Test))}
+func newPartScores(d *Data, model string) *partScores {
+	odds := model == "dnn"
+	s := &partScores{data: d, validation: newEnsemble(len(d.Validation), odds), test: newEnsemble(len(d.Test), odds)}
 	if d.Multiclass() {
 		s.classes = make([]float32, len(d.Test)*len(d.Classes))
 	}
@@ -32,17 +33,16 @@ func newPartScores(d *Data) *partScores {
 
 // addMember adds the scores of one of the given number of members.
 func (s *partScores) addMember(scorer *scorer, members int) error {
-	weight := 1 / float64(members)
-	if err := scorer.add(s.data.Validation, weight, s.validation); err != nil {
+	if err := s.validation.add(scorer, s.data.Validation); err != nil {
 		return err
 	}
-	if err := scorer.add(s.data.Test, weight, s.test); err != nil {
+	if err := s.test.add(scorer, s.data.Test); err != nil {
 		return err
 	}
 	if s.classes == nil {
 		return nil
 	}
-	return scorer.network.addProbabilities(s.data.Test, weight, s.classes)
+	return scorer.network.addProbabilities(s.data.Test, 1/float64(members), s.classes)
 }
 
 // addProbabilities adds weight·softmax(outputs) of rows to dst (rows×outputs).
@@ -62,17 +62,18 @@ func (n *network) addProbabilities(rows []int32, weight float64, dst []float32) 
 	})
 }
 
-// evaluate chooses the threshold on validation and judges both parts with it.
-func (t *Trial) evaluate(s *partScores, result *Result) error {
+// evaluate chooses the threshold on the validation scores and judges both parts
+// with it.
+func (t *Trial) evaluate(validation, test []float64, result *Result) error {
 	d := t.Data
-	threshold, err := metric.ChooseThreshold(s.validation, d.positive(d.Validation), metric.Rule(t.Config.Threshold))
+	threshold, err := metric.ChooseThreshold(validation, d.positive(d.Validation), metric.Rule(t.Config.Threshold))
 	if err != nil {
 		return err
 	}
-	if result.Validation, err = t.report("validation", d.Validation, s.validation, threshold); err != nil {
+	if result.Validation, err = t.report("validation", d.Validation, validation, threshold); err != nil {
 		return err
 	}
-	if result.Test, err = t.report("test", d.Test, s.test, threshold); err != nil {
+	if result.Test, err = t.report("test", d.Test, test, threshold); err != nil {
 		return err
 	}
 	result.Metrics = map[string]float64{}
@@ -81,10 +82,7 @@ func (t *Trial) evaluate(s *partScores, result *Result) error {
 			result.Metrics[r.Part+"."+name] = v
 		}
 	}
-	if s.classes == nil {
-		return nil
-	}
-	return d.evaluateClasses(s.classes, result)
+	return nil
 }
 
 func (d *Data) evaluateClasses(scores []float32, result *Result) (err error) {
@@ -158,7 +156,7 @@ func (m *member) validateRanking(rows []int32, values map[string]float64) error 
 		return err
 	}
 	scores := make([]float64, len(rows))
-	if err := scorer.add(rows, 1, scores); err != nil {
+	if err := scorer.scores(rows, scores); err != nil {
 		return fmt.Errorf("epoch %d: %w", m.progress.Epoch, err)
 	}
 	ranking, err := metric.Rank(scores, m.trial.Data.positive(rows))

@@ -14,7 +14,9 @@ import (
 //   - DNN, more classes: the log-odds of "not the negative class".
 //   - autoencoder: ModelConfig.Score over its residuals.
 //
-// An ensemble's score is the mean of its members' scores.
+// An ensemble of autoencoders takes the mean of its members' scores, one of DNNs
+// the log-odds of their mean probability: on the real sample that ranks better
+// than the mean of their logits.
 
 // residualTensor is the checkpoint's name of an autoencoder's residual scales.
 const residualTensor = "score.residual_scale"
@@ -113,8 +115,8 @@ func floorScales(scale []float64) {
 	}
 }
 
-// add adds weight·score of each of rows to dst. A score that is not finite is an error.
-func (s *scorer) add(rows []int32, weight float64, dst []float64) error {
+// scores writes the score of each of rows to dst. One that is not finite is an error.
+func (s *scorer) scores(rows []int32, dst []float64) error {
 	at := 0
 	return s.network.predict(rows, func(chunk []int32, out []float32) error {
 		width := len(out) / len(chunk)
@@ -123,7 +125,7 @@ func (s *scorer) add(rows []int32, weight float64, dst []float64) error {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				return fmt.Errorf("the score of row %d is %v", r, v)
 			}
-			dst[at] += weight * v
+			dst[at] = v
 			at++
 		}
 		return nil
@@ -171,4 +173,60 @@ func (s *scorer) tensors() []checkpoint.Tensor {
 		values[j] = float32(v)
 	}
 	return []checkpoint.Tensor{{Name: residualTensor, Shape: []int{1, len(values)}, Data: values}}
+}
+
+// ensemble gathers the members' scores of the same rows.
+type ensemble struct {
+	members int
+	odds    bool // DNNs: average probabilities, not scores
+	// sum is the sum of scores, or of probabilities; against that of the
+	// probabilities of the contrary, which keeps its digits where they are tiny.
+	sum, against []float64
+	last         []float64 // the last member's scores
+}
+
+func newEnsemble(rows int, odds bool) *ensemble {
+	return &ensemble{odds: odds, sum: make([]float64, rows), against: make([]float64, rows), last: make([]float64, rows)}
+}
+
+// maxLogit bounds a member's logit so that neither of its probabilities is 0 in float64.
+const maxLogit = 700
+
+// add takes in the scores that s gives rows.
+func (e *ensemble) add(s *scorer, rows []int32) error {
+	if err := s.scores(rows, e.last); err != nil {
+		return err
+	}
+	e.take()
+	return nil
+}
+
+// take counts the scores in last as one more member's.
+func (e *ensemble) take() {
+	e.members++
+	for i, v := range e.last {
+		if e.odds {
+			v = math.Max(-maxLogit, math.Min(maxLogit, v))
+			e.sum[i] += 1 / (1 + math.Exp(-v))
+			e.against[i] += 1 / (1 + math.Exp(v))
+		} else {
+			e.sum[i] += v
+		}
+	}
+}
+
+// scores returns the ensemble's. That of a single member is its own.
+func (e *ensemble) scores() []float64 {
+	if e.members == 1 {
+		return e.last
+	}
+	mean := make([]float64, len(e.sum))
+	for i := range mean {
+		if e.odds {
+			mean[i] = math.Log(e.sum[i]) - math.Log(e.against[i])
+		} else {
+			mean[i] = e.sum[i] / float64(e.members)
+		}
+	}
+	return mean
 }

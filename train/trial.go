@@ -169,13 +169,19 @@ func (t *Trial) judgeNetworks(ctx context.Context, result *Result) error {
 	}
 	defer metrics.Close()
 	y := t.Data.targets()
-	scores := newPartScores(t.Data)
+	scores := newPartScores(t.Data, t.Config.Model.Kind)
 	for i := range t.Config.Model.Ensemble {
 		if err := t.judgeMember(ctx, i, y, metrics, scores, result); err != nil {
 			return err
 		}
 	}
-	return t.evaluate(scores, result)
+	if err := t.evaluate(scores.validation.scores(), scores.test.scores(), result); err != nil {
+		return err
+	}
+	if scores.classes == nil {
+		return nil
+	}
+	return t.Data.evaluateClasses(scores.classes, result)
 }
 
 // judgeMember trains one network and adds its scores, at its best epoch's

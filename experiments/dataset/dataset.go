@@ -15,6 +15,7 @@ import (
 	"flowbench/data/prepared"
 	"flowbench/data/report"
 	"flowbench/data/scale"
+	"flowbench/data/schema"
 	"flowbench/data/split"
 	"flowbench/experiments/spec"
 	"flowbench/train"
@@ -39,8 +40,9 @@ type Dataset struct {
 	// nor positive, by label.
 	OtherRows map[string]int
 
-	scaled  []int   // the columns of the table behind the scaled matrix's
-	classOf []int32 // label to class, left where its rows are out
+	scaled         []int   // the columns of the table behind the scaled matrix's
+	classOf        []int32 // label to class, left where its rows are out
+	undeduplicated []int32 // the rows in play before duplicates were dropped
 }
 
 // New selects, splits and scales the rows of set as d says. The scaled
@@ -59,9 +61,10 @@ func New(set *prepared.Set, d spec.Data) (*Dataset, error) {
 	ds.Rows = split.Rows{
 		Features: set.Features(), Cols: len(m.Columns),
 		Labels: set.Labels(), LabelNames: m.Labels,
-		Groups: set.Groups(), Files: set.Files(), FileNames: m.FileNames(),
+		Groups: connections(set), Files: set.Files(), FileNames: m.FileNames(),
 		Keep: ds.inPlay(set.Labels(), m.Labels, classOf), Columns: columns,
 	}
+	ds.undeduplicated = ds.Rows.Keep
 	if d.Duplicates == "drop" {
 		keep, left := split.Deduplicate(ds.Rows)
 		ds.Rows.Keep, ds.Deduplication = keep, &left
@@ -80,6 +83,29 @@ func New(set *prepared.Set, d spec.Data) (*Dataset, error) {
 
 // Summary counts what each part holds.
 func (ds *Dataset) Summary() split.Summary { return split.Summarise(ds.Split, ds.Rows) }
+
+// connections is the connection of each row, or nil where no file has addresses:
+// the set's groups are its duplicates then, which no split lets cross anyway.
+func connections(set *prepared.Set) []int64 {
+	for _, f := range set.Manifest().Files {
+		if f.Form != string(schema.Form79) {
+			return set.Groups()
+		}
+	}
+	return nil
+}
+
+// CarelessLeakage says what a plain random split of the flows as they came would
+// have let cross. The Leakage of a split whose duplicates were dropped first
+// cannot show them.
+func (ds *Dataset) CarelessLeakage(cfg split.Config) (split.Leakage, error) {
+	if ds.Deduplication == nil {
+		return ds.Leakage, nil
+	}
+	rows := ds.Rows
+	rows.Keep = ds.undeduplicated
+	return split.PlainLeakage(cfg, rows)
+}
 
 // SingleFeatureInput asks what each column of set shows alone, on the rows in play.
 func (ds *Dataset) SingleFeatureInput(set *prepared.Set) report.Input {

@@ -53,7 +53,7 @@ func (s *Study) Prepare(ctx context.Context, progress func(done, total int64)) (
 	for _, n := range features.Named {
 		warnings = append(warnings, warning(n))
 	}
-	return warnings, checkpoint.WriteFile(path, text.Bytes())
+	return warnings, explain(checkpoint.WriteFile(path, text.Bytes()))
 }
 
 func warning(n report.Named) string {
@@ -75,9 +75,13 @@ func writeDataReport(w io.Writer, set *prepared.Set, ds *dataset.Dataset, d spec
 	}
 	writeSelection(w, ds, d)
 	summary := ds.Summary()
+	leakage, err := ds.CarelessLeakage(d.Split.Config)
+	if err != nil {
+		return err
+	}
 	return report.Report{
 		Source: m.Source, Fingerprint: m.Fingerprint, Synthetic: m.Synthetic,
-		Deduplication: ds.Deduplication, Split: &summary, Leakage: &ds.Leakage,
+		Deduplication: ds.Deduplication, Split: &summary, Leakage: &leakage,
 		Features: []*report.Features{features},
 	}.WriteText(w)
 }

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -14,18 +17,23 @@ import (
 	"flowbench/experiments/compare"
 	"flowbench/experiments/report"
 	"flowbench/experiments/spec"
+	"flowbench/experiments/store"
 	"flowbench/experiments/study"
 )
 
-var setFlag = &cli.StringSliceFlag{
-	Name:  "set",
-	Usage: "let `key=value` take the place of what the spec says, such as optimizer.learning_rate=1e-3",
+func setFlag() cli.Flag {
+	return &cli.StringSliceFlag{
+		Name:  "set",
+		Usage: "let `key=value` take the place of what the spec says, such as optimizer.learning_rate=1e-3",
+	}
 }
 
-var deviceFlag = &cli.StringFlag{
-	Name:  "device",
-	Value: "auto",
-	Usage: "`auto` or cpu: what trains; auto says what it chose and why",
+func deviceFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name:  "device",
+		Value: "auto",
+		Usage: "what trains: `auto`, which says what it chose and why, or cpu",
+	}
 }
 
 func sweepCommand() *cli.Command {
@@ -37,22 +45,18 @@ func sweepCommand() *cli.Command {
 			"killed, the same command finishes the trials that are missing.\n\n" +
 			"example: flowbench sweep experiments/demo.yaml --workers 2",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "out", Usage: "`folder` of the study (default: runs/ and the spec's name)"},
-			&cli.IntFlag{Name: "workers", Usage: "`number` of worker processes (default: one a processor, at most one a trial)"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and write nothing"},
+			&cli.StringFlag{Name: "out", DefaultText: "runs/ and the spec's name", Usage: "`folder` of the study"},
+			&cli.IntFlag{Name: "workers", DefaultText: "one a processor, at most one a trial", Usage: "`number` of worker processes"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and write nothing; with --json, as JSON"},
 			&cli.BoolFlag{Name: "json", Usage: "print the comparison as one JSON object a configuration"},
-			setFlag, deviceFlag,
+			setFlag(), deviceFlag(),
 		},
 		Action: runSweep,
 	}
 }
 
 func runSweep(c *cli.Context) error {
-	path, err := oneArgument(c, "a spec")
-	if err != nil {
-		return err
-	}
-	s, err := spec.Load(path, c.StringSlice("set")...)
+	s, err := loadSpec(c)
 	if err != nil {
 		return err
 	}
@@ -61,9 +65,29 @@ func runSweep(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("dry-run") {
-		return plan.Write(c.App.Writer)
+		return printPlan(c, plan)
 	}
 	return runStudy(c, s, plan, s.Name)
+}
+
+// loadSpec reads the spec that the command's only argument names.
+func loadSpec(c *cli.Context) (*spec.Spec, error) {
+	path, err := oneArgument(c, "a spec")
+	if err != nil {
+		return nil, err
+	}
+	return spec.Load(path, c.StringSlice("set")...)
+}
+
+// printPlan is what a sweep would do, on the device that it would do it on.
+func printPlan(c *cli.Context, plan *study.Plan) error {
+	if _, err := chooseDevice(c.String("device"), c.App.ErrWriter); err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return plan.WriteJSON(c.App.Writer)
+	}
+	return plan.Write(c.App.Writer)
 }
 
 // runStudy trains what plan lists, in the folder that --out names or else in
@@ -73,29 +97,29 @@ func runStudy(c *cli.Context, s *spec.Spec, plan *study.Plan, name string) error
 	if dir == "" {
 		dir = filepath.Join("runs", name)
 	}
+	workers, err := workerCount(c, len(plan.Trials))
+	if err != nil {
+		return err
+	}
 	device, err := chooseDevice(c.String("device"), c.App.ErrWriter)
 	if err != nil {
 		return err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
 	}
 	st, err := study.Create(dir, s, plan)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
-	workers, err := workerCount(c, len(st.Plan.Trials))
-	if err != nil {
-		return err
-	}
 	if err := prepareStudy(c, st); err != nil {
 		return resumable(c, err)
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("sweep: %w", err)
-	}
 	show := newProgress(c.App.ErrWriter)
 	run := &study.Sweep{
-		Study: st, Workers: workers, Stderr: c.App.ErrWriter, Watch: show.Show,
+		Study: st, Workers: workers, Stderr: show, Watch: show.Show,
 		Command: []string{program, "worker", "--device", device, "--while-stdin-open", "--store", dir, "--name"},
 	}
 	table, err := run.Run(c.Context)
@@ -103,7 +127,10 @@ func runStudy(c *cli.Context, s *spec.Spec, plan *study.Plan, name string) error
 	if err != nil {
 		return resumable(c, err)
 	}
-	return printSweep(c, st, table)
+	if err := printSweep(c, st, table); err != nil {
+		return err
+	}
+	return failures(table, st.Dir)
 }
 
 func prepareStudy(c *cli.Context, st *study.Study) error {
@@ -128,10 +155,27 @@ func printSweep(c *cli.Context, st *study.Study, table *compare.Table) error {
 	return nil
 }
 
-// resumable adds to an interruption what brings the sweep to its end.
+// failures is an error where trials failed, whose figures the table lacks.
+func failures(table *compare.Table, dir string) error {
+	failed, all := 0, 0
+	for _, c := range table.Configurations {
+		for _, state := range c.States {
+			all++
+			if state == string(store.Failed) {
+				failed++
+			}
+		}
+	}
+	if failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d trials failed; flowbench runs %s says why", failed, all, dir)
+}
+
+// resumable says of an interruption what brings the sweep to its end.
 func resumable(c *cli.Context, err error) error {
 	if c.Context.Err() != nil {
-		return fmt.Errorf("interrupted; nothing is lost: the same command goes on from here")
+		return errors.New("interrupted; nothing is lost: the same command goes on from here")
 	}
 	return err
 }
@@ -147,8 +191,9 @@ func workerCount(c *cli.Context, trials int) (int, error) {
 	return min(n, trials), nil
 }
 
-// progress shows how a sweep goes.
+// progress shows how a sweep goes, and between that what is written to it.
 type progress interface {
+	io.Writer
 	Show(study.Progress)
 	Close()
 }
@@ -168,20 +213,16 @@ func isTerminal(out io.Writer) bool {
 
 // chooseDevice says what a wish for a device comes to in this program.
 func chooseDevice(wish string, log io.Writer) (string, error) {
-	switch wish {
-	case "cpu":
+	name, number, numbered := strings.Cut(wish, ":")
+	_, err := strconv.ParseUint(number, 10, 16)
+	switch {
+	case wish == "cpu":
 		return "cpu", nil
-	case "auto":
+	case wish == "auto":
 		fmt.Fprintln(log, "device: cpu (this program is built without CUDA)")
 		return "cpu", nil
+	case name == "cuda" && (!numbered || err == nil):
+		return "", fmt.Errorf("--device %s: this program is built without CUDA and trains on the cpu alone; use --device cpu or auto", wish)
 	}
-	return "", usageError(fmt.Sprintf("--device %s: this program is built without CUDA and trains on the cpu; use --device cpu or auto", wish))
-}
-
-// oneArgument is the command's only argument, which is what.
-func oneArgument(c *cli.Context, what string) (string, error) {
-	if c.NArg() != 1 {
-		return "", usageError(fmt.Sprintf("%s needs %s as its one argument, got %d; see flowbench %s --help", c.Command.Name, what, c.NArg(), c.Command.Name))
-	}
-	return c.Args().First(), nil
+	return "", usageError(fmt.Sprintf("--device %s is none that there is: write auto, cpu, cuda or cuda:0", wish))
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"github.com/urfave/cli/v2"
 
-	"flowbench/experiments/spec"
 	"flowbench/experiments/study"
 )
 
@@ -15,20 +14,16 @@ func trainCommand() *cli.Command {
 		Description: "The same command again resumes it.\n\n" +
 			"example: flowbench train experiments/infiltration-dnn.yaml --set train.epochs=1",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "out", Usage: "`folder` of the run (default: runs/, the spec's name and -single)"},
+			&cli.StringFlag{Name: "out", DefaultText: "runs/, the spec's name and -single", Usage: "`folder` of the run"},
 			&cli.BoolFlag{Name: "json", Usage: "print the comparison as one JSON object a configuration"},
-			setFlag, deviceFlag,
+			setFlag(), deviceFlag(),
 		},
 		Action: runTrain,
 	}
 }
 
 func runTrain(c *cli.Context) error {
-	path, err := oneArgument(c, "a spec")
-	if err != nil {
-		return err
-	}
-	s, err := spec.Load(path, c.StringSlice("set")...)
+	s, err := loadSpec(c)
 	if err != nil {
 		return err
 	}

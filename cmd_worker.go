@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 
@@ -18,8 +19,8 @@ func workerCommand() *cli.Command {
 		Description: "A sweep starts its workers itself; start more by hand to help it.\n\n" +
 			"example: flowbench worker --store runs/demo",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "store", Required: true, Usage: "`folder` of the study"},
-			&cli.StringFlag{Name: "name", Usage: "`name` that claims are made under (default: made from host and process)"},
+			&cli.StringFlag{Name: "store", Usage: "`folder` of the study; cannot be left out"},
+			&cli.StringFlag{Name: "name", DefaultText: "made from host and process", Usage: "`name` that claims are made under"},
 			&cli.BoolFlag{Name: "while-stdin-open", Usage: "stop when standard input ends, as it does when the sweep that holds it is killed"},
 			&cli.StringFlag{Name: "device", Value: "cpu", Usage: "`device` to train on"},
 		},
@@ -28,8 +29,8 @@ func workerCommand() *cli.Command {
 }
 
 func runWorker(c *cli.Context) error {
-	if c.NArg() != 0 {
-		return usageError("worker takes no arguments, only --store FOLDER")
+	if c.NArg() != 0 || c.String("store") == "" {
+		return usageError("worker needs --store and the folder of a study, and takes no arguments; see flowbench worker --help")
 	}
 	if _, err := chooseDevice(c.String("device"), c.App.ErrWriter); err != nil {
 		return err
@@ -52,5 +53,9 @@ func runWorker(c *cli.Context) error {
 		}()
 	}
 	w := &study.Worker{Study: st, Name: name, Backend: cpu.New()}
-	return w.Work(ctx)
+	err = w.Work(ctx)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return errors.New("worker stopped; its trial, if it had one, goes back to the plan")
+	}
+	return err
 }

@@ -5,6 +5,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"flowbench/experiments/store"
@@ -12,8 +13,9 @@ import (
 )
 
 // Lines writes a line whenever a trial begins or ends. It is for logs, where
-// bars would leave rubbish.
+// bars would leave rubbish. Show and Write may be called at once.
 type Lines struct {
+	mu     sync.Mutex // around out
 	out    io.Writer
 	now    func() time.Time
 	start  time.Time
@@ -32,7 +34,7 @@ func (l *Lines) Show(p study.Progress) {
 	if l.before < 0 {
 		l.before = ended
 		if ended > 0 {
-			fmt.Fprintf(l.out, "%d of %d trials had ended before; %d are left\n", ended, len(p.Trials), len(p.Trials)-ended)
+			l.printf("%d of %d trials had ended before; %d are left\n", ended, len(p.Trials), len(p.Trials)-ended)
 		}
 		for _, t := range p.Trials {
 			if t.State.Ended() {
@@ -47,12 +49,21 @@ func (l *Lines) Show(p study.Progress) {
 		l.states[t.Index] = t.State
 		switch {
 		case t.State.Ended():
-			fmt.Fprintf(l.out, "%s  %d/%d  %s  %s%s%s\n", l.elapsed(), ended, len(p.Trials), t.Name, t.State, because(t.Reason), l.left(ended, len(p.Trials)))
+			l.printf("%s  %d/%d  %s  %s%s%s\n", l.elapsed(), ended, len(p.Trials), t.Name, t.State, because(t.Reason), l.left(ended, len(p.Trials)))
 		case t.State == store.Running:
-			fmt.Fprintf(l.out, "%s  %d/%d  %s  begins\n", l.elapsed(), ended, len(p.Trials), t.Name)
+			l.printf("%s  %d/%d  %s  begins\n", l.elapsed(), ended, len(p.Trials), t.Name)
 		}
 	}
 }
+
+// Write writes what others have to say between the lines.
+func (l *Lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(p)
+}
+
+func (l *Lines) printf(format string, args ...any) { fmt.Fprintf(l, format, args...) }
 
 // Close ends the report; there is nothing to tidy up.
 func (l *Lines) Close() {}

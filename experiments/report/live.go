@@ -45,6 +45,10 @@ func (l *Live) Show(p study.Progress) {
 	}
 }
 
+// Write shows p above the bars. It may be called while Show is; after Close it
+// is an error.
+func (l *Live) Write(p []byte) (int, error) { return l.container.Write(p) }
+
 func (l *Live) trial(t study.TrialProgress) {
 	r := l.running[t.Index]
 	if t.State != store.Running {

@@ -1,11 +1,13 @@
 package study
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,46 +21,56 @@ type errLocked struct{ holder string }
 
 func (e *errLocked) Error() string { return "locked by " + e.holder }
 
+// lockTime is how often waitLock looks whether a lock has become free.
+const lockTime = 50 * time.Millisecond
+
+// waitLock takes the lock on path as soon as its holder is gone, or returns
+// ctx's error where that ends first.
+func waitLock(ctx context.Context, path string) (*fileLock, error) {
+	for {
+		held, err := tryLock(path)
+		var busy *errLocked
+		if !errors.As(err, &busy) {
+			return held, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(lockTime):
+		}
+	}
+}
+
 // tryLock takes the lock on path, or returns *errLocked naming who has it.
 func tryLock(path string) (*fileLock, error) {
-	return lock(path, unix.LOCK_EX|unix.LOCK_NB)
-}
-
-// waitLock takes the lock on path as soon as its holder is gone.
-func waitLock(path string) (*fileLock, error) {
-	return lock(path, unix.LOCK_EX)
-}
-
-func lock(path string, how int) (*fileLock, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
 	for {
-		err = unix.Flock(int(f.Fd()), how)
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}
+	if err == nil {
+		if err = writeHolder(f); err == nil {
+			return &fileLock{f}, nil
+		}
+	}
+	f.Close()
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		defer f.Close()
 		return nil, &errLocked{holderOf(path)}
 	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock: %s: %w", path, err)
-	}
-	return &fileLock{f}, writeHolder(f)
+	return nil, fmt.Errorf("lock: %s: %w", path, err)
 }
 
 func writeHolder(f *os.File) error {
 	if err := f.Truncate(0); err != nil {
-		return fmt.Errorf("lock: %w", err)
+		return err
 	}
-	if _, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
-		return fmt.Errorf("lock: %w", err)
-	}
-	return nil
+	_, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	return err
 }
 
 func holderOf(path string) string {

@@ -170,7 +170,7 @@ func (p *Plan) keep(path string) error {
 	known, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return checkpoint.WriteFile(path, p.encode())
+		return explain(checkpoint.WriteFile(path, p.encode()))
 	case err != nil:
 		return fmt.Errorf("plan: %w", err)
 	}
@@ -204,6 +204,14 @@ func readPlan(path string, s *spec.Spec) (*Plan, error) {
 		return nil, err
 	}
 	return p, p.equals(path, known)
+}
+
+// WriteJSON writes the plan as its file holds it.
+func (p *Plan) WriteJSON(w io.Writer) error {
+	if _, err := w.Write(p.encode()); err != nil {
+		return fmt.Errorf("plan: %w", err)
+	}
+	return nil
 }
 
 // Write prints the plan, a line a trial.

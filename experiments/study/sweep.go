@@ -10,7 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 
@@ -30,7 +30,7 @@ type Sweep struct {
 	// Command is the program and arguments of a worker, to which its name is
 	// added; it works in the study's folder until its standard input ends.
 	Command []string
-	// Stderr gets what workers say.
+	// Stderr gets what workers say, from several goroutines at once.
 	Stderr io.Writer
 	// Watch, where set, sees the trials' states about three times a second.
 	Watch func(Progress)
@@ -56,7 +56,7 @@ func (s *Sweep) Run(ctx context.Context) (*compare.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return table, s.Study.writeComparison(table)
+	return table, explain(s.Study.writeComparison(table))
 }
 
 // train keeps Workers processes alive until every trial has ended.
@@ -68,10 +68,10 @@ func (s *Sweep) train(ctx context.Context) error {
 		defer close(watched)
 		s.watch(ctx)
 	}()
-	var deaths atomic.Int32
+	deaths := &deaths{}
 	failures := make(chan error, s.Workers)
 	for slot := range s.Workers {
-		go func() { failures <- s.keepWorker(ctx, slot, &deaths) }()
+		go func() { failures <- s.keepWorker(ctx, slot, deaths) }()
 	}
 	var first error
 	for range s.Workers {
@@ -86,34 +86,50 @@ func (s *Sweep) train(ctx context.Context) error {
 }
 
 // keepWorker runs one worker after another until one ends by itself, which it
-// does when every trial has ended.
-func (s *Sweep) keepWorker(ctx context.Context, slot int, deaths *atomic.Int32) error {
-	ended := -1
+// does when every trial has ended. What a dead one had claimed goes back.
+func (s *Sweep) keepWorker(ctx context.Context, slot int, deaths *deaths) error {
 	for life := 0; ; life++ {
 		name := WorkerName(slot, life)
 		err := s.runWorker(ctx, name)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 		if err == nil {
 			return nil
 		}
-		if err := s.Study.Store.ReleaseWorker(ctx, name); err != nil {
+		if err := s.Study.Store.ReleaseWorker(context.WithoutCancel(ctx), name); err != nil {
 			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.ExitCode() == MachineExit {
+			return fmt.Errorf("worker %s could not go on, and said above why", name)
 		}
 		n, countErr := s.Study.ended(ctx)
 		if countErr != nil {
 			return countErr
 		}
-		if n > ended {
-			ended = n
-			deaths.Store(0)
-		}
-		if deaths.Add(1) >= maxDeaths {
+		if deaths.another(n) >= maxDeaths {
 			return fmt.Errorf("%d workers died in a row, the last one of: %w; what they said is above, and in trials/*/log.txt of %s", maxDeaths, err, s.Study.Dir)
 		}
 		fmt.Fprintf(s.Stderr, "worker %s died (%v); its trial goes back to the plan\n", name, err)
 	}
+}
+
+// deaths counts the workers, of all slots, that died since a trial last ended.
+type deaths struct {
+	mu           sync.Mutex
+	count, ended int
+}
+
+// another counts a death at a time when that many trials have ended.
+func (d *deaths) another(ended int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if ended > d.ended {
+		d.count, d.ended = 0, ended
+	}
+	d.count++
+	return d.count
 }
 
 // runWorker starts one process and waits for its end. The thread is held for
@@ -183,10 +199,4 @@ func (s *Study) requeueOrphans(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// alive says whether there is a process of that number. One that has taken the
-// number of a dead sweep only delays its trials until their leases end.
-func alive(pid int) bool {
-	return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }

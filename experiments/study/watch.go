@@ -37,7 +37,7 @@ func (s *Sweep) watch(ctx context.Context) {
 	defer tick.Stop()
 	for ended := false; ; {
 		// A look that fails is made up for by the next one.
-		if p, err := s.Study.Progress(context.WithoutCancel(ctx)); err == nil {
+		if p, err := s.Study.progress(context.WithoutCancel(ctx), false); err == nil {
 			s.Watch(*p)
 		}
 		if ended {
@@ -53,21 +53,27 @@ func (s *Sweep) watch(ctx context.Context) {
 
 // Progress reads how every trial stands.
 func (s *Study) Progress(ctx context.Context) (*Progress, error) {
+	return s.progress(ctx, true)
+}
+
+// progress leaves the epochs out of all but the running trials where all is not
+// set: no more than a live view shows, and a few files to read.
+func (s *Study) progress(ctx context.Context, all bool) (*Progress, error) {
 	trials, err := s.Store.Trials(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p := &Progress{Trials: make([]TrialProgress, len(trials))}
 	for i, t := range trials {
-		p.Trials[i] = s.progressOf(t)
+		p.Trials[i] = s.progressOf(t, all || t.State == store.Running)
 	}
 	return p, nil
 }
 
-func (s *Study) progressOf(t store.Trial) TrialProgress {
+func (s *Study) progressOf(t store.Trial, epochs bool) TrialProgress {
 	c := s.Plan.Configurations[s.Plan.Trials[t.Index].Configuration]
 	p := TrialProgress{Index: t.Index, Name: s.Plan.trialName(t.Index), State: t.State, Reason: t.Reason, MaxEpochs: c.maxEpochs()}
-	if t.State != store.Running {
+	if !epochs {
 		return p
 	}
 	// A file that is not there yet, or being rewritten, is no news.

@@ -84,7 +84,8 @@ func (s *Study) over(ctx context.Context) (bool, error) {
 }
 
 // serve trains a claimed trial and reports how it ended. Its error is the
-// context's or the store's; a trial that fails is no error of the worker.
+// context's, the store's or a *MachineError; a trial that fails is no error of
+// the worker.
 func (w *Worker) serve(ctx context.Context, claim *store.Claim) error {
 	trialCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -92,12 +93,17 @@ func (w *Worker) serve(ctx context.Context, claim *store.Claim) error {
 	result, err := w.train(trialCtx, claim.Trial)
 	cancel()
 	lost := <-stopped
+	interrupted := ctx.Err()
+	ctx = context.WithoutCancel(ctx) // what follows is said even then
 	switch {
-	case lost != nil:
-		return ignoreSuperseded(lost)
-	case ctx.Err() != nil && err != nil:
-		release := w.Study.Store.Release(context.WithoutCancel(ctx), claim)
-		return errors.Join(ctx.Err(), ignoreSuperseded(release))
+	case lost != nil && !errors.Is(lost, store.ErrSuperseded):
+		return lost
+	case lost != nil && err != nil:
+		return nil // the trial is another's by now
+	case interrupted != nil && err != nil:
+		return errors.Join(interrupted, w.release(ctx, claim))
+	case err != nil && refused(err):
+		return errors.Join(&MachineError{claim.Trial, err}, w.release(ctx, claim))
 	case err != nil:
 		return ignoreSuperseded(w.Study.Store.Finish(ctx, claim, store.Failed, err.Error(), nil, time.Now()))
 	}
@@ -106,6 +112,10 @@ func (w *Worker) serve(ctx context.Context, claim *store.Claim) error {
 		return fmt.Errorf("worker: %w", err)
 	}
 	return ignoreSuperseded(w.Study.Store.Finish(ctx, claim, store.State(result.State), result.Reason, raw, time.Now()))
+}
+
+func (w *Worker) release(ctx context.Context, claim *store.Claim) error {
+	return ignoreSuperseded(w.Study.Store.Release(ctx, claim))
 }
 
 // ignoreSuperseded drops the error of a claim that was lost: another worker has
@@ -153,11 +163,14 @@ func (w *Worker) train(ctx context.Context, index int) (*train.Result, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("trial folder: %w", err)
 	}
-	held, err := waitLock(filepath.Join(dir, lockName))
+	held, err := waitLock(ctx, filepath.Join(dir, lockName))
 	if err != nil {
 		return nil, err
 	}
 	defer held.unlock()
+	if err := clearTemporary(dir); err != nil {
+		return nil, fmt.Errorf("trial folder: %w", err)
+	}
 	log, err := os.OpenFile(filepath.Join(dir, "log.txt"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("trial folder: %w", err)

@@ -1,0 +1,79 @@
+package study
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"syscall"
+)
+
+// MachineExit is the exit code of a worker process that ends with a
+// *MachineError: another one would not fare better, so that the sweep ends too.
+const MachineExit = 3
+
+// MachineError is what the operating system refused while a trial ran, such as
+// room on the disk. The trial is none the worse for it: it goes back to the
+// plan, and no failure of its own is counted.
+type MachineError struct {
+	Trial int
+	Err   error
+}
+
+func (e *MachineError) Error() string {
+	return fmt.Sprintf("trial %04d: %v", e.Trial, explain(e.Err))
+}
+
+func (e *MachineError) Unwrap() error { return e.Err }
+
+// refused says whether the operating system is behind err.
+func refused(err error) bool {
+	var number syscall.Errno
+	return errors.As(err, &number)
+}
+
+// remedies are for what a person can do something about.
+var remedies = []struct {
+	number syscall.Errno
+	remedy string
+}{
+	{syscall.ENOSPC, "make room on the disk"},
+	{syscall.EDQUOT, "make room within the quota"},
+	{syscall.EFBIG, "raise the limit of file sizes (ulimit -f)"},
+	{syscall.EMFILE, "raise the limit of open files (ulimit -n)"},
+	{syscall.EROFS, "make the file system writable"},
+	{syscall.EACCES, "change the permissions"},
+	{syscall.EIO, "look after the disk"},
+}
+
+// explain adds to an error of the operating system what to do about it.
+func explain(err error) error {
+	for _, r := range remedies {
+		if errors.Is(err, r.number) {
+			return fmt.Errorf("%w; %s, then run the same command again", err, r.remedy)
+		}
+	}
+	return err
+}
+
+// temporaryName is what checkpoint.WriteFile and Save call a file until it is whole.
+var temporaryName = regexp.MustCompile(`^\..+\.[0-9]+$`)
+
+// clearTemporary removes the temporary files that a killed writer left in dir,
+// where the caller is the only writer.
+func clearTemporary(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() || !temporaryName.MatchString(e.Name()) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}

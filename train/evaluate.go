@@ -1,7 +1,6 @@
 package train
 
 import (
-	"fmt"
 	"math"
 
 	"flowbench/train/metric"
@@ -145,21 +144,10 @@ func pick(values, rows []int32) []int32 {
 	return picked
 }
 
-// validateRanking adds the figures of an epoch that need scores, as far as the
-// validation rows allow them.
-func (m *member) validateRanking(rows []int32, values map[string]float64) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	scorer, err := newScorer(m.trial.Config.Model, m.network, m.rows)
-	if err != nil {
-		return err
-	}
-	scores := make([]float64, len(rows))
-	if err := scorer.scores(rows, scores); err != nil {
-		return fmt.Errorf("epoch %d: %w", m.progress.Epoch, err)
-	}
-	ranking, err := metric.Rank(scores, m.trial.Data.positive(rows))
+// rankingValues adds the figures of an epoch's scores on validation rows, as far
+// as these allow them.
+func rankingValues(scores []float64, positive []bool, values map[string]float64) error {
+	ranking, err := metric.Rank(scores, positive)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ type divergence struct {
 func (d *divergence) Error() string {
 	layer, _, _ := strings.Cut(d.buffer, ".")
 	return fmt.Sprintf("loss %v at step %d (epoch %d, member %d): the first value that is not finite is in %s of layer %s; lower optimizer.learning_rate or set optimizer.clip_norm",
-		d.loss, d.step, d.epoch+1, d.member, d.buffer, layer)
+		d.loss, d.step, d.epoch, d.member, d.buffer, layer)
 }
 
 func (t *Trial) newMember(index int, y []float32, metrics *metricsLog) (*member, error) {
@@ -128,7 +128,7 @@ func (m *member) epoch(ctx context.Context) (float64, error) {
 			return 0, err
 		}
 		if r.NonFinite != kernels.None || math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
-			return 0, m.diverged(r)
+			return 0, m.diverged(m.progress.Epoch+1, r)
 		}
 		sum += r.Loss * float64(len(rows))
 		seen += len(rows)
@@ -136,8 +136,9 @@ func (m *member) epoch(ctx context.Context) (float64, error) {
 	return sum / float64(seen), nil
 }
 
-func (m *member) diverged(r kernels.StepResult) error {
-	d := &divergence{member: m.index, epoch: m.progress.Epoch, step: m.progress.Step, loss: r.Loss, buffer: "loss"}
+// diverged is the end of a trial in epoch, counted from 1.
+func (m *member) diverged(epoch int, r kernels.StepResult) error {
+	d := &divergence{member: m.index, epoch: epoch, step: m.progress.Step, loss: r.Loss, buffer: "loss"}
 	if r.NonFinite != kernels.None {
 		d.buffer = m.network.program.Buffers[r.NonFinite].Name
 	}
@@ -155,11 +156,15 @@ func (m *member) finishEpoch(loss float64) error {
 		LearningRate: rate,
 		Values:       map[string]float64{"train.loss": loss},
 	}
-	if err := m.validate(line.Values); err != nil {
+	scorer, err := newScorer(m.trial.Config.Model, m.network, m.rows)
+	if err != nil {
+		return err
+	}
+	if err := m.validate(scorer, line.Values); err != nil {
 		return err
 	}
 	if m.improved(line.Values) {
-		if err := m.saveBest(); err != nil {
+		if err := m.saveBest(scorer); err != nil {
 			return err
 		}
 	}
@@ -185,7 +190,7 @@ func (m *member) improved(values map[string]float64) bool {
 	v, ok := values[stop.Metric]
 	if !ok {
 		m.progress.BestEpoch = m.progress.Epoch
-		return true
+		return m.progress.Epoch == m.trial.Config.Train.Epochs
 	}
 	better := m.progress.Best == nil
 	if !better {
@@ -202,7 +207,9 @@ func (m *member) improved(values map[string]float64) bool {
 	return better
 }
 
-func (m *member) validate(values map[string]float64) error {
+// validate adds what the validation rows show. Outputs that are not finite,
+// which finite weights can still give, are a *divergence.
+func (m *member) validate(scorer *scorer, values map[string]float64) error {
 	rows := m.trial.Data.Validation
 	lossRows := rows
 	if m.trial.Config.Model.Kind == "autoencoder" {
@@ -213,9 +220,21 @@ func (m *member) validate(values map[string]float64) error {
 		if err != nil {
 			return err
 		}
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return m.diverged(m.progress.Epoch, kernels.StepResult{Loss: loss, NonFinite: m.network.program.Output})
+		}
 		values["validation.loss"] = loss
 	}
-	return m.validateRanking(rows, values)
+	if len(rows) == 0 {
+		return nil
+	}
+	scores := make([]float64, len(rows))
+	if err := scorer.scores(rows, scores); errors.Is(err, errNotFinite) {
+		return m.diverged(m.progress.Epoch, kernels.StepResult{Loss: values["train.loss"], NonFinite: m.network.program.Output})
+	} else if err != nil {
+		return err
+	}
+	return rankingValues(scores, m.trial.Data.positive(rows), values)
 }
 
 // checkpointPath is the file that a resumed trial goes on from.
@@ -243,12 +262,8 @@ func (m *member) saveCheckpoint() error {
 	})
 }
 
-func (m *member) saveBest() error {
+func (m *member) saveBest(scorer *scorer) error {
 	tensors, err := m.network.tensors(true)
-	if err != nil {
-		return err
-	}
-	scorer, err := newScorer(m.trial.Config.Model, m.network, m.rows)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -115,6 +116,9 @@ func floorScales(scale []float64) {
 	}
 }
 
+// errNotFinite is in the error of a score that is a NaN or an infinity.
+var errNotFinite = errors.New("not a finite number")
+
 // scores writes the score of each of rows to dst. One that is not finite is an error.
 func (s *scorer) scores(rows []int32, dst []float64) error {
 	at := 0
@@ -123,7 +127,7 @@ func (s *scorer) scores(rows []int32, dst []float64) error {
 		for i, r := range chunk {
 			v := s.row(out[i*width:(i+1)*width], s.network.data.row(r))
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("the score of row %d is %v", r, v)
+				return fmt.Errorf("the score of row %d is %v: %w", r, v, errNotFinite)
 			}
 			dst[at] = v
 			at++

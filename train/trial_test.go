@@ -211,6 +211,20 @@ func TestDivergenceIsAResultThatNoHookSees(t *testing.T) {
 	}
 }
 
+func TestOverflowOnValidationRowsIsADivergence(t *testing.T) {
+	for _, kind := range []string{"dnn", "autoencoder"} {
+		tr := trial(t, kind, nil)
+		row := tr.Data.row(tr.Data.Validation[3])
+		for j := range row {
+			row[j] = 3e38 // finite, and no sum of products of it is
+		}
+		tr.OnEpoch = func(EpochMetrics) error { t.Errorf("%s: a hook sees the epoch", kind); return nil }
+		if r := run(t, tr); r.State != StateDiverged || !strings.Contains(r.Reason, "epoch 1") {
+			t.Errorf("%s: state %s, reason %q", kind, r.State, r.Reason)
+		}
+	}
+}
+
 func TestFinishedTrialIsNotTrainedAgain(t *testing.T) {
 	tr := trial(t, "dnn", nil)
 	run(t, tr)

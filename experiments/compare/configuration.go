@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strconv"
 
 	"gonum.org/v1/gonum/stat"
 
@@ -25,9 +26,10 @@ type Configuration struct {
 	// Metrics holds, by full name such as test.average_precision, one value a
 	// replicate in the order of their seeds; null where that replicate has none.
 	Metrics map[string][]*float64 `json:"metrics"`
-	// States is how each replicate ended, in the same order: done, diverged, failed, ...
+	// States is how each replicate stands, in the same order: done, diverged,
+	// failed and pruned have ended; planned, running and stale have not.
 	States []string `json:"states"`
-	// Reasons says why each one that is not done ended as it did; empty where all is said.
+	// Reasons says why each replicate stands so; empty where all is said.
 	Reasons []string `json:"reasons"`
 	// Found counts, in the same order, the attacks of the test part that alert of
 	// those there are; null without a threshold.
@@ -87,12 +89,10 @@ func form(v float64) string {
 // configurations that are no baselines, in order of name.
 func Differing(configurations []Configuration) []string {
 	values := map[string]map[string]bool{}
-	models := 0
 	for _, c := range configurations {
 		if c.Baseline {
 			continue
 		}
-		models++
 		for name, v := range c.Params {
 			if values[name] == nil {
 				values[name] = map[string]bool{}
@@ -119,13 +119,14 @@ func everywhere(configurations []Configuration, name string) bool {
 	return true
 }
 
-// format is a parameter's value as a table shows it.
+// format is a parameter's value as a table shows it: all of it, so that values
+// that differ look different.
 func format(v any) string {
-	if s, ok := v.(string); ok {
-		return s
-	}
-	if f, ok := v.(float64); ok {
-		return fmt.Sprintf("%.4g", f)
+	switch v := v.(type) {
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
 	}
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -135,7 +136,7 @@ func format(v any) string {
 }
 
 // Rank sorts models by the mean of the named metric, best first, then baselines likewise;
-// those without the metric come last, and ties go by name.
+// those without the metric come last, and ties stay in the given order.
 func Rank(configurations []Configuration, name string, maximize bool) []Configuration {
 	ranked := slices.Clone(configurations)
 	sort.SliceStable(ranked, func(i, j int) bool {
@@ -147,10 +148,10 @@ func Rank(configurations []Configuration, name string, maximize bool) []Configur
 		if (sa.N == 0) != (sb.N == 0) {
 			return sb.N == 0
 		}
-		if sa.Mean != sb.Mean {
-			return (sa.Mean > sb.Mean) == maximize
+		if maximize {
+			return sa.Mean > sb.Mean
 		}
-		return a.Name < b.Name
+		return sa.Mean < sb.Mean
 	})
 	return ranked
 }

@@ -1,9 +1,11 @@
 package compare
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -39,31 +41,30 @@ func (t Table) columns() []column {
 
 // Write writes the table. Equal configurations give equal bytes.
 func (t Table) Write(w io.Writer) error {
+	var b bytes.Buffer // whose writes never fail
 	ranked := Rank(t.Configurations, t.Metric, t.Maximize)
 	for _, line := range t.Title {
-		if _, err := fmt.Fprintln(w, line); err != nil {
-			return err
-		}
+		fmt.Fprintln(&b, line)
 	}
-	fmt.Fprintf(w, "ranked by the mean of %s; mean ± standard deviation over replicates\n\n", t.Metric)
-	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(&b, "ranked by the mean of %s; mean ± standard deviation over replicates\n\n", t.Metric)
+	out := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	differing := Differing(ranked)
 	t.writeHead(out, differing)
 	for _, c := range ranked {
 		t.writeRow(out, c, differing)
 	}
 	t.writeChance(out, ranked, differing)
-	if err := out.Flush(); err != nil {
+	out.Flush()
+	writeEnds(&b, ranked)
+	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("compare: %w", err)
 	}
-	return writeEnds(w, ranked)
+	return nil
 }
 
 func (t Table) writeHead(w io.Writer, differing []string) {
 	cells := []string{"configuration"}
-	for _, name := range differing {
-		cells = append(cells, name[strings.LastIndex(name, ".")+1:])
-	}
+	cells = append(cells, shortest(differing)...)
 	cells = append(cells, "done", strings.Replace(strings.Replace(t.Metric, "average_precision", "AP", 1), ".", " ", 1))
 	for _, c := range t.columns() {
 		cells = append(cells, c.title)
@@ -93,36 +94,70 @@ func (t Table) writeRow(w io.Writer, c Configuration, differing []string) {
 	fmt.Fprintln(w, strings.Join(cells, "\t"))
 }
 
-// writeChance is the row of a detector that knows nothing: its average
-// precision is the prevalence, its recall the false-positive rate it is given.
+// shortest cuts dotted paths to their last words, and to as many more as tell
+// them apart.
+func shortest(paths []string) []string {
+	names := make([]string, len(paths))
+	for i, path := range paths {
+		words := strings.Split(path, ".")
+		for n := 1; n <= len(words); n++ {
+			names[i] = strings.Join(words[len(words)-n:], ".")
+			if count(paths, names[i]) == 1 {
+				break
+			}
+		}
+	}
+	return names
+}
+
+// count is how many of paths are name or end in it.
+func count(paths []string, name string) int {
+	n := 0
+	for _, path := range paths {
+		if path == name || strings.HasSuffix(path, "."+name) {
+			n++
+		}
+	}
+	return n
+}
+
+// writeChance is the row of a detector that knows nothing.
 func (t Table) writeChance(w io.Writer, ranked []Configuration, differing []string) {
 	cells := []string{"chance"}
 	for range differing {
 		cells = append(cells, "")
 	}
-	chance := func(name string) string {
-		for _, c := range ranked {
-			if s := c.Summary(name); s.N > 0 {
+	cells = append(cells, "", chance(ranked, t.Metric))
+	for _, col := range t.columns() {
+		cells = append(cells, chance(ranked, col.metric))
+	}
+	fmt.Fprintln(w, strings.Join(append(cells, ""), "\t"))
+}
+
+// chance is what a metric comes to without knowledge: average precision to the
+// prevalence, recall to the false-positive rate it is given. It is empty where
+// that depends on more than the rows.
+func chance(configurations []Configuration, name string) string {
+	_, figure, _ := strings.Cut(name, ".")
+	limit, isRecall := strings.CutPrefix(figure, "recall_at_fpr_")
+	switch {
+	case figure == "average_precision":
+		for _, c := range configurations {
+			if s := c.Summary(name + "_chance"); s.N > 0 {
 				return fmt.Sprintf(form(s.Mean), s.Mean)
 			}
 		}
 		return "-"
+	case isRecall:
+		if v, err := strconv.ParseFloat(limit, 64); err == nil {
+			return fmt.Sprintf(form(v), v)
+		}
+	case figure == "auroc":
+		return "0.500"
+	case figure == "mcc":
+		return "0.000"
 	}
-	own := "-"
-	if t.Metric == "validation.average_precision" {
-		own = chance("validation.average_precision_chance")
-	}
-	cells = append(cells, "", own)
-	for _, col := range t.columns() {
-		cells = append(cells, map[string]string{
-			"test.average_precision":   chance("test.average_precision_chance"),
-			"test.auroc":               "0.500",
-			"test.recall_at_fpr_0.01":  "0.010",
-			"test.recall_at_fpr_0.001": "0.001",
-			"test.mcc":                 "0.000",
-		}[col.metric])
-	}
-	fmt.Fprintln(w, strings.Join(append(cells, ""), "\t"))
+	return ""
 }
 
 func (c Configuration) done() int {
@@ -152,20 +187,37 @@ func (c Configuration) found() string {
 	mean := func(sum int) float64 { return float64(sum) / float64(replicates) }
 	one := metric.Proportion{K: int(math.Round(mean(k))), N: int(math.Round(mean(n)))}
 	i := one.Interval(metric.Level)
-	return fmt.Sprintf("%.4g/%.4g [%.2f, %.2f]", mean(k), mean(n), i.Low, i.High)
+	return fmt.Sprintf("%s/%s [%.2f, %.2f]", tenths(mean(k)), tenths(mean(n)), i.Low, i.High)
 }
 
-// writeEnds says why every replicate that is not done ended as it did.
-func writeEnds(w io.Writer, configurations []Configuration) error {
+// tenths shows a mean of counts: to a tenth, and without one where it is whole.
+func tenths(v float64) string {
+	return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64)
+}
+
+// writeEnds says why every replicate that ended otherwise than done did so, and
+// how many have not ended.
+func writeEnds(w io.Writer, configurations []Configuration) {
+	waiting := 0
 	for _, c := range configurations {
 		for i, state := range c.States {
-			if state == "done" {
-				continue
-			}
-			if _, err := fmt.Fprintf(w, "%s, replicate %d: %s: %s\n", c.Name, i, state, c.Reasons[i]); err != nil {
-				return fmt.Errorf("compare: %w", err)
+			switch state {
+			case "done":
+			case "diverged", "failed", "pruned":
+				fmt.Fprintf(w, "%s, replicate %d: %s%s\n", c.Name, i, state, because(c.Reasons[i]))
+			default:
+				waiting++
 			}
 		}
 	}
-	return nil
+	if waiting > 0 {
+		fmt.Fprintf(w, "trials that have not ended: %d; the figures are of the others\n", waiting)
+	}
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
 }

@@ -51,15 +51,20 @@ func study() []Configuration {
 	return []Configuration{baseline, diverged, worse, better}
 }
 
-func TestTableGolden(t *testing.T) {
+func write(t *testing.T, table Table) string {
+	t.Helper()
 	var b bytes.Buffer
-	table := Table{Title: []string{"study demo"}, Metric: "validation.average_precision", Maximize: true, Configurations: study()}
 	if err := table.Write(&b); err != nil {
 		t.Fatal(err)
 	}
+	return b.String()
+}
+
+func TestTableGolden(t *testing.T) {
+	text := write(t, Table{Title: []string{"study demo"}, Metric: "validation.average_precision", Maximize: true, Configurations: study()})
 	const golden = "testdata/table.txt"
 	if *update {
-		if err := os.WriteFile(golden, b.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(golden, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -67,7 +72,7 @@ func TestTableGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+	if diff := cmp.Diff(string(want), text); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
 	}
 }
@@ -91,6 +96,81 @@ func TestRankPutsBestFirstAndBaselinesLast(t *testing.T) {
 func TestOnlyDifferingParametersAreShown(t *testing.T) {
 	if diff := cmp.Diff([]string{"optimizer.learning_rate"}, Differing(study())); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestDifferingParametersLookDifferent: two that agree in four digits, and two
+// whose last words are equal.
+func TestDifferingParametersLookDifferent(t *testing.T) {
+	a, b := configuration("dnn-0", 0.5), configuration("dnn-1", 0.6)
+	a.Params = map[string]any{"optimizer.learning_rate": 0.00123451, "loss.kind": "bce", "optimizer.kind": "adam", "model.norm": "none"}
+	b.Params = map[string]any{"optimizer.learning_rate": 0.00123452, "loss.kind": "focal", "optimizer.kind": "sgd", "model.norm": "none"}
+	text := write(t, Table{Metric: "test.average_precision", Maximize: true, Configurations: []Configuration{a, b}})
+	for _, want := range []string{"loss.kind  optimizer.kind  learning_rate", "bce        adam            0.00123451", "focal      sgd             0.00123452"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "norm") {
+		t.Errorf("a parameter that is the same everywhere is shown:\n%s", text)
+	}
+}
+
+func TestShortest(t *testing.T) {
+	got := shortest([]string{"a.b.kind", "c.b.kind", "rate", "x.rate", "y.size"})
+	if diff := cmp.Diff([]string{"a.b.kind", "c.b.kind", "rate", "x.rate", "size"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTiesKeepTheGivenOrder(t *testing.T) {
+	var names []string
+	tied := []Configuration{configuration("dnn-2", 0.5), configuration("dnn-10", 0.5), configuration("dnn-1", 0.5)}
+	for _, c := range Rank(tied, "test.average_precision", true) {
+		names = append(names, c.Name)
+	}
+	if got, want := strings.Join(names, " "), "dnn-2 dnn-10 dnn-1"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestUnfinishedTrials: those that wait are counted, those that ended badly are named.
+func TestUnfinishedTrials(t *testing.T) {
+	c := configuration("dnn-0", 0.5, 0.6, 0.7, 0.8)
+	c.States = []string{"done", "failed", "running", "planned"}
+	c.Reasons = []string{"", "out of memory", "", "released by its worker"}
+	text := write(t, Table{Metric: "test.average_precision", Configurations: []Configuration{c}})
+	if want := "dnn-0, replicate 1: failed: out of memory\ntrials that have not ended: 2; the figures are of the others\n"; !strings.HasSuffix(text, want) {
+		t.Errorf("want %q at the end of\n%s", want, text)
+	}
+}
+
+// TestFoundCountsInFull: the attacks of the full profile are more than four digits.
+func TestFoundCountsInFull(t *testing.T) {
+	c := Configuration{Found: []*metric.Proportion{{K: 158_930, N: 158_930}, nil, {K: 158_929, N: 158_930}}}
+	if got, want := c.found(), "158929.5/158930 [1.00, 1.00]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestChance(t *testing.T) {
+	c := configuration("dnn-0", 0.5)
+	c.Metrics["validation.average_precision_chance"] = values(0.25)
+	for name, want := range map[string]string{
+		"validation.average_precision":    "0.250",
+		"test.average_precision":          "6.0e-04",
+		"validation.auroc":                "0.500",
+		"test.recall_at_fpr_0.01":         "0.010",
+		"validation.recall_at_fpr_0.0001": "1.0e-04",
+		"test.mcc":                        "0.000",
+		"validation.loss":                 "",
+	} {
+		if got := chance([]Configuration{{}, c}, name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if got := chance(nil, "test.average_precision"); got != "-" {
+		t.Errorf("without a trial that has it: %q", got)
 	}
 }
 

@@ -21,9 +21,6 @@ import (
 	"flowbench/train"
 )
 
-// benign is the label of the negative class.
-const benign = "BENIGN"
-
 // Dataset is a prepared set as one run sees it: its rows in play, its classes,
 // its split, and the scaled matrix.
 type Dataset struct {
@@ -66,8 +63,8 @@ func New(set *prepared.Set, d spec.Data) (*Dataset, error) {
 	}
 	ds.undeduplicated = ds.Rows.Keep
 	if d.Duplicates == "drop" {
-		keep, left := split.Deduplicate(ds.Rows)
-		ds.Rows.Keep, ds.Deduplication = keep, &left
+		keep, dropped := split.Deduplicate(ds.Rows)
+		ds.Rows.Keep, ds.Deduplication = keep, &dropped
 	}
 	if ds.Split, ds.Leakage, err = split.Make(d.Split.Config, ds.Rows); err != nil {
 		return nil, fmt.Errorf("data.%w", err)
@@ -216,8 +213,8 @@ func classesOf(labels []string, rows []int32, d spec.Data) (classOf []int32, cla
 			present = append(present, labels[i])
 		}
 	}
-	if !slices.Contains(present, benign) {
-		return nil, nil, fmt.Errorf("data.source: no row is labelled %s (the labels are %q); a detector needs benign flows", benign, present)
+	if !slices.Contains(present, schema.Benign) {
+		return nil, nil, fmt.Errorf("data.source: no row is labelled %s (the labels are %q); a detector needs benign flows", schema.Benign, present)
 	}
 	classOf = make([]int32, len(labels))
 	for i := range classOf {
@@ -235,7 +232,7 @@ func classesOf(labels []string, rows []int32, d spec.Data) (classOf []int32, cla
 		switch {
 		case slices.Contains(d.Positive, label):
 			classOf[i] = 1
-		case label == benign || d.OtherLabels == "negative":
+		case label == schema.Benign || d.OtherLabels == "negative":
 			classOf[i] = 0
 		}
 	}
@@ -243,15 +240,15 @@ func classesOf(labels []string, rows []int32, d spec.Data) (classOf []int32, cla
 	if len(d.Positive) == 1 {
 		positive = d.Positive[0]
 	}
-	return classOf, []string{benign, positive}, nil
+	return classOf, []string{schema.Benign, positive}, nil
 }
 
 // manyClasses gives every label with rows a class, benign the first.
 func manyClasses(classOf []int32, labels []string, counts []int) ([]int32, []string, error) {
-	classes := []string{benign}
+	classes := []string{schema.Benign}
 	for i, label := range labels {
 		switch {
-		case label == benign:
+		case label == schema.Benign:
 			classOf[i] = 0
 		case counts[i] > 0:
 			classOf[i] = int32(len(classes))
@@ -259,7 +256,7 @@ func manyClasses(classOf []int32, labels []string, counts []int) ([]int32, []str
 		}
 	}
 	if len(classes) < 2 {
-		return nil, nil, fmt.Errorf("data.source: every row is labelled %s; a classifier needs a second class", benign)
+		return nil, nil, fmt.Errorf("data.source: every row is labelled %s; a classifier needs a second class", schema.Benign)
 	}
 	return classOf, classes, nil
 }
@@ -292,11 +289,10 @@ func fingerprint(m *prepared.Manifest, d spec.Data) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// nearEnough is how many typing errors a suggestion may be away.
-const nearEnough = 3
-
+// didYouMean suggests the nearest of known, if no more than a third of the
+// word's letters are wrong.
 func didYouMean(word string, known []string) string {
-	best, distance := "", nearEnough+1
+	best, distance := "", max(len(word)/3, 1)+1
 	for _, k := range known {
 		if d := levenshtein.ComputeDistance(word, k); d < distance {
 			best, distance = k, d

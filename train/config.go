@@ -13,7 +13,8 @@ type Config struct {
 
 // ModelConfig says what is trained.
 type ModelConfig struct {
-	// Kind is "dnn" or "autoencoder".
+	// Kind is "dnn" or "autoencoder"; a study also makes trials of the Baselines,
+	// which read nothing else of the model.
 	Kind string `yaml:"kind" json:"kind"`
 	// Hidden is the widths of the hidden layers, input to output; an
 	// autoencoder lists encoder, bottleneck and decoder: [64, 32, 16, 32, 64].
@@ -58,7 +59,7 @@ type LossConfig struct {
 
 // ClassWeight is a scheme by name, or explicit weights by label.
 type ClassWeight struct {
-	Scheme  string             // none, balanced, effective; "given" where Weights is set
+	Scheme  string             // none, balanced, effective; Given where Weights is set
 	Weights map[string]float64 // label to weight, each > 0
 }
 

@@ -79,6 +79,7 @@ func TestValidate(t *testing.T) {
 		{"dnn", "train.early_stop.patience", "is 0", func(c *Config) { c.Train.EarlyStop.Metric = "train.loss" }},
 		{"dnn", "train.early_stop.patience", "only where", func(c *Config) { c.Train.EarlyStop.Patience = 3 }},
 		{"autoencoder", "train.stratified", "only where", func(c *Config) { c.Train.Stratified = true }},
+		{"dnn", "train.batch", "a positive beside others", func(c *Config) { c.Train.Batch, c.Train.Stratified = 1, true }},
 		{"dnn", "threshold", "has no rule", func(c *Config) { c.Threshold = ThresholdConfig{} }},
 		{"dnn", "threshold.maximize", "one rule", func(c *Config) { c.Threshold.Maximize = "f1" }},
 		{"dnn", "threshold.max_false_positive_rate", "is 1", func(c *Config) { c.Threshold.MaxFalsePositiveRate = 1 }},

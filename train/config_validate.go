@@ -153,6 +153,9 @@ func (c Config) checkLoop() *FieldError {
 	if c.Model.Norm == "batch" && c.Train.Batch < 2 {
 		return &FieldError{Field: "train.batch", Problem: "is 1, but model.norm batch needs a variance: write at least 2"}
 	}
+	if c.Train.Stratified && c.Train.Batch < 2 {
+		return &FieldError{Field: "train.batch", Problem: "is 1, but train.stratified puts a positive beside others into every batch: write at least 2"}
+	}
 	return nil
 }
 

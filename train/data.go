@@ -104,7 +104,7 @@ func classWeights(c LossConfig, counts []int, classes []string) ([]float32, erro
 		for i := range raw {
 			weights[i] = float32(raw[i] * float64(len(counts)) / sum)
 		}
-	case "given":
+	case Given:
 		for i, name := range classes {
 			w, ok := c.ClassWeight.Weights[name]
 			if !ok {

@@ -152,10 +152,11 @@ func rankingValues(scores []float64, positive []bool, values map[string]float64)
 		return err
 	}
 	for name, v := range map[string]metric.Value{
-		"validation.average_precision":   ranking.AveragePrecision(),
-		"validation.auroc":               ranking.AUROC(),
-		"validation.recall_at_fpr_0.01":  ranking.RecallAtFPR(metric.FPR1e2),
-		"validation.recall_at_fpr_0.001": ranking.RecallAtFPR(metric.FPR1e3),
+		"validation.average_precision":    ranking.AveragePrecision(),
+		"validation.auroc":                ranking.AUROC(),
+		"validation.recall_at_fpr_0.01":   ranking.RecallAtFPR(metric.FPR1e2),
+		"validation.recall_at_fpr_0.001":  ranking.RecallAtFPR(metric.FPR1e3),
+		"validation.recall_at_fpr_0.0001": ranking.RecallAtFPR(metric.FPR1e4),
 	} {
 		if v.OK {
 			values[name] = v.V

@@ -9,8 +9,8 @@ const (
 	streamPositives
 )
 
-// memberSeed derives the seed of an ensemble's member from the trial's by one
-// round of splitmix64 (Steele, Lea, Flood 2014): members differ in every bit.
+// memberSeed derives the seed of an ensemble's member from the trial's: it is
+// number member of the splitmix64 sequence (Steele, Lea, Flood 2014) that starts there.
 func memberSeed(trial uint64, member int) uint64 {
 	z := trial + (uint64(member)+1)*0x9e3779b97f4a7c15
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9
@@ -30,9 +30,9 @@ type sampler struct {
 	order, shuffled   []int32
 }
 
-// newSampler makes the sampler of rows. With positive given, every batch holds
-// at least one row it says yes to: where an epoch has fewer positives than
-// batches they are dealt again in a new order.
+// newSampler makes the sampler of rows. With positive given, every batch, which
+// is then of at least two rows, holds at least one row it says yes to: where an
+// epoch has fewer positives than batches they are dealt again in a new order.
 func newSampler(rows []int32, batch int, seed uint64, minTail int, positive func(row int32) bool) *sampler {
 	s := &sampler{rows: rows, batch: batch, seed: seed, minTail: minTail}
 	if positive != nil {
@@ -64,13 +64,11 @@ func (s *sampler) length() int {
 	return len(s.others) + s.dealt()
 }
 
-// dealt is how many positives one epoch holds, repeats counted: at least one a batch.
+// dealt is how many positives one epoch holds, repeats counted: at least one a
+// batch, which is n·batch >= others + n.
 func (s *sampler) dealt() int {
-	n := len(s.positives)
-	for n*s.batch < len(s.others)+n {
-		n++
-	}
-	return n
+	room := s.batch - 1 // a batch's places for others
+	return max(len(s.positives), (len(s.others)+room-1)/room)
 }
 
 // epoch returns the rows of an epoch in order; batch b is

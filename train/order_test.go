@@ -40,6 +40,24 @@ func TestEveryStratifiedBatchHoldsAPositive(t *testing.T) {
 	})
 }
 
+// TestDealtIsTheLeastThatWillDo holds the number against the loop that it equals.
+func TestDealtIsTheLeastThatWillDo(t *testing.T) {
+	for others := range 40 {
+		for positives := 1; positives < 9; positives++ {
+			for batch := 2; batch < 9; batch++ {
+				s := sampler{batch: batch, positives: make([]int32, positives), others: make([]int32, others)}
+				want := positives
+				for want*batch < others+want {
+					want++
+				}
+				if got := s.dealt(); got != want {
+					t.Errorf("%d others, %d positives, batch %d: %d, want %d", others, positives, batch, got, want)
+				}
+			}
+		}
+	}
+}
+
 func TestEpochOrderIsAFunctionOfSeedAndEpoch(t *testing.T) {
 	rows := make([]int32, 100)
 	for i := range rows {

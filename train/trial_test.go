@@ -287,6 +287,22 @@ func TestPartsWithoutPositivesSayNotEvaluable(t *testing.T) {
 	}
 }
 
+// TestEveryEarlyStopMetricIsRecorded: a metric that no epoch has would never stop a trial.
+func TestEveryEarlyStopMetricIsRecorded(t *testing.T) {
+	for _, kind := range []string{"dnn", "autoencoder"} {
+		tr := trial(t, kind, func(c *Config) { c.Train.Epochs = 1 })
+		tr.OnEpoch = func(m EpochMetrics) error {
+			for _, name := range EarlyStopMetrics() {
+				if _, ok := m.Values[name]; !ok {
+					t.Errorf("%s: an epoch has no %s", kind, name)
+				}
+			}
+			return nil
+		}
+		run(t, tr)
+	}
+}
+
 func TestMulticlassTrial(t *testing.T) {
 	tr := trial(t, "dnn", func(c *Config) { c.Train.Epochs = 30 })
 	d := tr.Data

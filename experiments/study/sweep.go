@@ -132,6 +132,16 @@ func (d *deaths) another(ended int) int {
 	return d.count
 }
 
+// environment gives each worker its share of the processors, unless whoever
+// started the sweep has said how many threads to use: more threads than
+// processors only wait for each other. Results do not depend on it.
+func (s *Sweep) environment() []string {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return nil // a command without one inherits ours
+	}
+	return append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", max(1, runtime.NumCPU()/s.Workers)))
+}
+
 // runWorker starts one process and waits for its end. The thread is held for
 // that long because the kernel ties a child's death signal to the thread that
 // started it.
@@ -140,6 +150,7 @@ func (s *Sweep) runWorker(ctx context.Context, name string) error {
 	defer runtime.UnlockOSThread()
 	cmd := exec.CommandContext(ctx, s.Command[0], append(s.Command[1:], name)...)
 	cmd.Stdout, cmd.Stderr = s.Stderr, s.Stderr
+	cmd.Env = s.environment()
 	dieWithParent(cmd)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second // for a worker that does not answer
@@ -191,7 +202,8 @@ func (s *Study) requeueOrphans(ctx context.Context) error {
 		if t.State != store.Running || len(parts) != 3 || parts[0] != host {
 			continue
 		}
-		if pid, err := strconv.Atoi(parts[1]); err == nil && pid != os.Getpid() && alive(pid) {
+		pid, err := strconv.Atoi(parts[1])
+		if err != nil || pid != os.Getpid() && alive(pid) {
 			continue
 		}
 		if err := s.Store.ReleaseWorker(ctx, t.Worker); err != nil {

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"math"
 
 	"flowbench/train/metric"
@@ -31,23 +32,23 @@ func newPartScores(d *Data, model string) *partScores {
 }
 
 // addMember adds the scores of one of the given number of members.
-func (s *partScores) addMember(scorer *scorer, members int) error {
-	if err := s.validation.add(scorer, s.data.Validation); err != nil {
+func (s *partScores) addMember(ctx context.Context, scorer *scorer, members int) error {
+	if err := s.validation.add(ctx, scorer, s.data.Validation); err != nil {
 		return err
 	}
-	if err := s.test.add(scorer, s.data.Test); err != nil {
+	if err := s.test.add(ctx, scorer, s.data.Test); err != nil {
 		return err
 	}
 	if s.classes == nil {
 		return nil
 	}
-	return scorer.network.addProbabilities(s.data.Test, 1/float64(members), s.classes)
+	return scorer.network.addProbabilities(ctx, s.data.Test, 1/float64(members), s.classes)
 }
 
 // addProbabilities adds weight·softmax(outputs) of rows to dst (rows×outputs).
-func (n *network) addProbabilities(rows []int32, weight float64, dst []float32) error {
+func (n *network) addProbabilities(ctx context.Context, rows []int32, weight float64, dst []float32) error {
 	at := 0
-	return n.predict(rows, func(chunk []int32, out []float32) error {
+	return n.predict(ctx, rows, func(chunk []int32, out []float32) error {
 		width := n.outputs()
 		for i := range chunk {
 			z := out[i*width : (i+1)*width]
@@ -82,6 +83,15 @@ func (t *Trial) evaluate(validation, test []float64, result *Result) error {
 		}
 	}
 	return nil
+}
+
+// addLosses adds the means of the members' losses, each of its best epoch.
+func (r *Result) addLosses() {
+	for _, m := range r.Members {
+		for name, v := range m.Losses {
+			r.Metrics[name] += v / float64(len(r.Members))
+		}
+	}
 }
 
 func (d *Data) evaluateClasses(scores []float32, result *Result) (err error) {

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"math"
 
 	"flowbench/kernels"
@@ -10,9 +11,9 @@ import (
 // meanLoss is the mean over rows of the training objective, without dropout or
 // noise, computed in float64 in row order from the network's outputs. It is
 // what validation.loss says; the formulas are those of kernels.Loss.
-func meanLoss(n *network, o graph.Objective, rows []int32) (float64, error) {
+func meanLoss(ctx context.Context, n *network, o graph.Objective, rows []int32) (float64, error) {
 	sum := 0.0
-	err := n.predict(rows, func(chunk []int32, out []float32) error {
+	err := n.predict(ctx, rows, func(chunk []int32, out []float32) error {
 		width := len(out) / len(chunk)
 		for i, r := range chunk {
 			sum += rowLoss(o, out[i*width:(i+1)*width], n.data.row(r), int(n.data.Class[r]))

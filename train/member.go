@@ -21,7 +21,9 @@ type progress struct {
 	Step      uint64   `json:"step"`  // optimiser steps finished
 	Best      *float64 `json:"best"`  // best value of the early-stop metric
 	BestEpoch int      `json:"best_epoch"`
-	Stopped   bool     `json:"stopped"` // early stop has ended it
+	// Losses are train.loss and, with validation rows, validation.loss of BestEpoch.
+	Losses  map[string]float64 `json:"losses"`
+	Stopped bool               `json:"stopped"` // early stop has ended it
 }
 
 // member trains one network of a trial: the only one, or one of an ensemble.
@@ -37,18 +39,18 @@ type member struct {
 	progress  progress
 }
 
-// divergence says where training produced a NaN or an infinity.
+// divergence says where a trial's numbers stopped being finite.
 type divergence struct {
-	member, epoch int
+	cause         notFinite
+	member, epoch int // epochs count from 1
 	step          uint64
-	loss          float64
 	buffer        string
 }
 
 func (d *divergence) Error() string {
 	layer, _, _ := strings.Cut(d.buffer, ".")
-	return fmt.Sprintf("loss %v at step %d (epoch %d, member %d): the first value that is not finite is in %s of layer %s; lower optimizer.learning_rate or set optimizer.clip_norm",
-		d.loss, d.step, d.epoch, d.member, d.buffer, layer)
+	return fmt.Sprintf("%v at step %d (epoch %d, member %d): the first value that is not finite is in %s of layer %s; lower optimizer.learning_rate or set optimizer.clip_norm",
+		&d.cause, d.step, d.epoch, d.member, d.buffer, layer)
 }
 
 func (t *Trial) newMember(index int, y []float32, metrics *metricsLog) (*member, error) {
@@ -61,7 +63,7 @@ func (t *Trial) newMember(index int, y []float32, metrics *metricsLog) (*member,
 		return nil, err
 	}
 	var model *graph.Model
-	if m.network, model, err = newNetwork(t.Config, t.Data, y, t.Backend); err != nil {
+	if m.network, model, err = newNetwork(t.Config, m.objective, t.Data, y, t.Backend); err != nil {
 		return nil, err
 	}
 	initial, err := model.Init(initSchemes[t.Config.Model.Init], m.seed)
@@ -100,7 +102,7 @@ func (m *member) train(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := m.finishEpoch(loss); err != nil {
+		if err := m.finishEpoch(ctx, loss); err != nil {
 			return err
 		}
 	}
@@ -128,7 +130,7 @@ func (m *member) epoch(ctx context.Context) (float64, error) {
 			return 0, err
 		}
 		if r.NonFinite != kernels.None || math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
-			return 0, m.diverged(m.progress.Epoch+1, r)
+			return 0, m.diverged(notFinite{"loss", r.Loss}, m.progress.Epoch+1, r.NonFinite)
 		}
 		sum += r.Loss * float64(len(rows))
 		seen += len(rows)
@@ -136,18 +138,29 @@ func (m *member) epoch(ctx context.Context) (float64, error) {
 	return sum / float64(seen), nil
 }
 
-// diverged is the end of a trial in epoch, counted from 1.
-func (m *member) diverged(epoch int, r kernels.StepResult) error {
-	d := &divergence{member: m.index, epoch: epoch, step: m.progress.Step, loss: r.Loss, buffer: "loss"}
-	if r.NonFinite != kernels.None {
-		d.buffer = m.network.program.Buffers[r.NonFinite].Name
+// diverged is the end of a trial in epoch, counted from 1, with first the first
+// buffer that is not finite, or kernels.None where that is the loss alone.
+func (m *member) diverged(cause notFinite, epoch int, first kernels.Buf) error {
+	d := &divergence{cause: cause, member: m.index, epoch: epoch, step: m.progress.Step, buffer: "loss"}
+	if first != kernels.None {
+		d.buffer = m.network.program.Buffers[first].Name
 	}
 	return d
 }
 
+// orDiverged is err, or, where that is a *notFinite, the *divergence that it
+// shows: finite weights can still give outputs that are not.
+func (m *member) orDiverged(err error) error {
+	var figure *notFinite
+	if !errors.As(err, &figure) {
+		return err
+	}
+	return m.diverged(*figure, m.progress.Epoch, m.network.program.Output)
+}
+
 // finishEpoch measures the epoch, keeps the weights where they are the best so
 // far, and writes the checkpoint last: what a crash undoes is done again alike.
-func (m *member) finishEpoch(loss float64) error {
+func (m *member) finishEpoch(ctx context.Context, loss float64) error {
 	c := m.trial.Config.Train
 	rate := learningRate(m.trial.Config.Optimizer, int(m.progress.Step-1), m.sampler.steps(), c.Epochs)
 	m.progress.Epoch++
@@ -156,12 +169,12 @@ func (m *member) finishEpoch(loss float64) error {
 		LearningRate: rate,
 		Values:       map[string]float64{"train.loss": loss},
 	}
-	scorer, err := newScorer(m.trial.Config.Model, m.network, m.rows)
-	if err != nil {
-		return err
+	scorer, err := newScorer(ctx, m.trial.Config.Model, m.network, m.rows)
+	if err == nil {
+		err = m.validate(ctx, scorer, line.Values)
 	}
-	if err := m.validate(scorer, line.Values); err != nil {
-		return err
+	if err != nil {
+		return m.orDiverged(err)
 	}
 	if m.improved(line.Values) {
 		if err := m.saveBest(scorer); err != nil {
@@ -189,7 +202,7 @@ func (m *member) improved(values map[string]float64) bool {
 	stop := m.trial.Config.Train.EarlyStop
 	v, ok := values[stop.Metric]
 	if !ok {
-		m.progress.BestEpoch = m.progress.Epoch
+		m.keep(values)
 		return m.progress.Epoch == m.trial.Config.Train.Epochs
 	}
 	better := m.progress.Best == nil
@@ -201,27 +214,38 @@ func (m *member) improved(values map[string]float64) bool {
 		better = gain > stop.MinDelta
 	}
 	if better {
-		m.progress.Best, m.progress.BestEpoch = &v, m.progress.Epoch
+		m.progress.Best = &v
+		m.keep(values)
 	}
 	m.progress.Stopped = stop.Patience > 0 && m.progress.Epoch-m.progress.BestEpoch >= stop.Patience
 	return better
 }
 
-// validate adds what the validation rows show. Outputs that are not finite,
-// which finite weights can still give, are a *divergence.
-func (m *member) validate(scorer *scorer, values map[string]float64) error {
+// keep makes the epoch with these values the best one.
+func (m *member) keep(values map[string]float64) {
+	m.progress.BestEpoch, m.progress.Losses = m.progress.Epoch, map[string]float64{}
+	for _, name := range []string{"train.loss", "validation.loss"} {
+		if v, ok := values[name]; ok {
+			m.progress.Losses[name] = v
+		}
+	}
+}
+
+// validate adds what the validation rows show. A figure that is not finite is a
+// *notFinite.
+func (m *member) validate(ctx context.Context, scorer *scorer, values map[string]float64) error {
 	rows := m.trial.Data.Validation
 	lossRows := rows
 	if m.trial.Config.Model.Kind == "autoencoder" {
 		lossRows = m.trial.Data.negatives(rows)
 	}
 	if len(lossRows) > 0 {
-		loss, err := meanLoss(m.network, m.objective, lossRows)
+		loss, err := meanLoss(ctx, m.network, m.objective, lossRows)
 		if err != nil {
 			return err
 		}
-		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return m.diverged(m.progress.Epoch, kernels.StepResult{Loss: loss, NonFinite: m.network.program.Output})
+		if err := finite(loss, "validation.loss"); err != nil {
+			return err
 		}
 		values["validation.loss"] = loss
 	}
@@ -229,17 +253,15 @@ func (m *member) validate(scorer *scorer, values map[string]float64) error {
 		return nil
 	}
 	scores := make([]float64, len(rows))
-	if err := scorer.scores(rows, scores); errors.Is(err, errNotFinite) {
-		return m.diverged(m.progress.Epoch, kernels.StepResult{Loss: values["train.loss"], NonFinite: m.network.program.Output})
-	} else if err != nil {
+	if err := scorer.scores(ctx, rows, scores); err != nil {
 		return err
 	}
 	return rankingValues(scores, m.trial.Data.positive(rows), values)
 }
 
-// checkpointPath is the file that a resumed trial goes on from.
-func (m *member) checkpointPath() string {
-	return filepath.Join(m.trial.Dir, fmt.Sprintf("checkpoint-member%d-last.safetensors", m.index))
+// checkpointPath is the file that a member of a resumed trial goes on from.
+func (t *Trial) checkpointPath(member int) string {
+	return filepath.Join(t.Dir, fmt.Sprintf("checkpoint-member%d-last.safetensors", member))
 }
 
 // weightsPath is the file of the member's best epoch.
@@ -256,7 +278,11 @@ func (m *member) saveCheckpoint() error {
 	if err != nil {
 		return err
 	}
-	return checkpoint.Save(m.checkpointPath(), checkpoint.File{
+	// The lines of the epochs that the checkpoint counts as done come before it.
+	if err := m.metrics.sync(); err != nil {
+		return err
+	}
+	return checkpoint.Save(m.trial.checkpointPath(m.index), checkpoint.File{
 		Tensors:  tensors,
 		Metadata: map[string]string{"fingerprint": m.trial.Fingerprint, "progress": string(state)},
 	})
@@ -276,21 +302,31 @@ func (m *member) saveBest(scorer *scorer) error {
 	})
 }
 
+// loadCheckpoint reads a checkpoint of this trial; another trial's is an error.
+func (t *Trial) loadCheckpoint(path string) (*checkpoint.File, error) {
+	f, err := checkpoint.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	if f.Metadata["fingerprint"] != t.Fingerprint {
+		return nil, fmt.Errorf("%s belongs to another trial; remove the trial's folder to train it again", path)
+	}
+	return f, nil
+}
+
 // resume goes back to the last checkpoint, if there is one, and drops the
 // metrics of the epochs after it, which will be trained again.
 func (m *member) resume() error {
-	f, err := checkpoint.Load(m.checkpointPath())
+	path := m.trial.checkpointPath(m.index)
+	f, err := m.trial.loadCheckpoint(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m.metrics.truncate(m.index, 0)
 	}
 	if err != nil {
 		return err
 	}
-	if f.Metadata["fingerprint"] != m.trial.Fingerprint {
-		return fmt.Errorf("%s belongs to another trial; remove the trial's folder to train it again", m.checkpointPath())
-	}
 	if err := json.Unmarshal([]byte(f.Metadata["progress"]), &m.progress); err != nil {
-		return fmt.Errorf("%s: progress: %w", m.checkpointPath(), err)
+		return fmt.Errorf("%s: progress: %w; remove it to train again from the start", path, err)
 	}
 	if err := m.network.restore(f); err != nil {
 		return err

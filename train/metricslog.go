@@ -45,6 +45,14 @@ func (l *metricsLog) append(m EpochMetrics) error {
 	return nil
 }
 
+// sync returns when what was appended is on the disk.
+func (l *metricsLog) sync() error {
+	if err := l.file.Sync(); err != nil {
+		return fmt.Errorf("metrics: writing %s: %w", l.path, err)
+	}
+	return nil
+}
+
 // truncate drops the given member's lines after the given epoch, and a torn last
 // line: those epochs are to be trained again. Members are trained one after
 // another, so that nothing else stands behind what is dropped.

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"sort"
 
@@ -18,12 +19,8 @@ type network struct {
 }
 
 // newNetwork builds the graph of c for data, lowers it and compiles it on backend.
-func newNetwork(c Config, data *Data, y []float32, backend kernels.Backend) (*network, *graph.Model, error) {
+func newNetwork(c Config, objective graph.Objective, data *Data, y []float32, backend kernels.Backend) (*network, *graph.Model, error) {
 	architecture, err := c.architecture(data)
-	if err != nil {
-		return nil, nil, err
-	}
-	objective, err := c.objective(data)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -115,10 +112,13 @@ func (n *network) restore(f *checkpoint.File) error {
 const predictChunk = 4096
 
 // predict calls use with the outputs (rows×outputs, valid during the call) of
-// consecutive chunks of rows.
-func (n *network) predict(rows []int32, use func(chunk []int32, out []float32) error) error {
+// consecutive chunks of rows. It ends with ctx's error where that ends first.
+func (n *network) predict(ctx context.Context, rows []int32, use func(chunk []int32, out []float32) error) error {
 	out := make([]float32, min(len(rows), predictChunk)*n.outputs())
 	for len(rows) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		chunk := rows[:min(len(rows), predictChunk)]
 		rows = rows[len(chunk):]
 		if err := n.machine.Predict(chunk, out[:len(chunk)*n.outputs()]); err != nil {

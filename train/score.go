@@ -1,7 +1,7 @@
 package train
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -34,8 +34,9 @@ type scorer struct {
 	scale   []float64 // autoencoder: one a column, > 0; nil where the kind needs none
 }
 
-// newScorer fits the scorer of net on rows, the rows it trained on.
-func newScorer(c ModelConfig, net *network, rows []int32) (*scorer, error) {
+// newScorer fits the scorer of net on rows, the rows it trained on. Residuals
+// that are not finite are a *notFinite.
+func newScorer(ctx context.Context, c ModelConfig, net *network, rows []int32) (*scorer, error) {
 	s := &scorer{network: net}
 	if c.Kind != "autoencoder" {
 		return s, nil
@@ -44,7 +45,7 @@ func newScorer(c ModelConfig, net *network, rows []int32) (*scorer, error) {
 	if s.kind == "squared" {
 		return s, nil
 	}
-	return s, s.fitScale(spaced(rows, residualSample))
+	return s, s.fitScale(ctx, spaced(rows, residualSample))
 }
 
 // spaced returns at most n of rows, evenly spaced.
@@ -63,13 +64,13 @@ func spaced(rows []int32, n int) []int32 {
 // from ruling the score: no scale is below this share of the mean scale.
 const residualFloor = 1e-2
 
-func (s *scorer) fitScale(rows []int32) error {
+func (s *scorer) fitScale(ctx context.Context, rows []int32) error {
 	cols := s.network.data.Cols
 	residuals := make([][]float64, cols)
 	for j := range residuals {
 		residuals[j] = make([]float64, 0, len(rows))
 	}
-	err := s.network.predict(rows, func(chunk []int32, out []float32) error {
+	err := s.network.predict(ctx, rows, func(chunk []int32, out []float32) error {
 		for i, r := range chunk {
 			x := s.network.data.row(r)
 			for j := range residuals {
@@ -91,6 +92,11 @@ func (s *scorer) fitScale(rows []int32) error {
 		}
 	}
 	floorScales(s.scale)
+	for j, v := range s.scale {
+		if err := finite(v, "residual scale of %s", s.network.data.Columns[j]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -116,18 +122,32 @@ func floorScales(scale []float64) {
 	}
 }
 
-// errNotFinite is in the error of a score that is a NaN or an infinity.
-var errNotFinite = errors.New("not a finite number")
+// notFinite is the error of a figure that is a NaN or an infinity.
+type notFinite struct {
+	figure string
+	value  float64
+}
 
-// scores writes the score of each of rows to dst. One that is not finite is an error.
-func (s *scorer) scores(rows []int32, dst []float64) error {
+func (e *notFinite) Error() string { return fmt.Sprintf("%s %v", e.figure, e.value) }
+
+// finite is nil for a finite value, and else a *notFinite of the figure.
+func finite(value float64, figure string, about ...any) error {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return &notFinite{fmt.Sprintf(figure, about...), value}
+	}
+	return nil
+}
+
+// scores writes the score of each of rows to dst. One that is not finite is a
+// *notFinite.
+func (s *scorer) scores(ctx context.Context, rows []int32, dst []float64) error {
 	at := 0
-	return s.network.predict(rows, func(chunk []int32, out []float32) error {
+	return s.network.predict(ctx, rows, func(chunk []int32, out []float32) error {
 		width := len(out) / len(chunk)
 		for i, r := range chunk {
 			v := s.row(out[i*width:(i+1)*width], s.network.data.row(r))
-			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("the score of row %d is %v: %w", r, v, errNotFinite)
+			if err := finite(v, "score of row %d", r); err != nil {
+				return err
 			}
 			dst[at] = v
 			at++
@@ -197,8 +217,8 @@ func newEnsemble(rows int, odds bool) *ensemble {
 const maxLogit = 700
 
 // add takes in the scores that s gives rows.
-func (e *ensemble) add(s *scorer, rows []int32) error {
-	if err := s.scores(rows, e.last); err != nil {
+func (e *ensemble) add(ctx context.Context, s *scorer, rows []int32) error {
+	if err := s.scores(ctx, rows, e.last); err != nil {
 		return err
 	}
 	e.take()

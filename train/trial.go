@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -52,6 +53,8 @@ type MemberResult struct {
 	BestEpoch int    `json:"best_epoch"`     // whose weights were kept
 	Weights   string `json:"weights"`        // file in the trial's folder
 	SHA256    string `json:"weights_sha256"` // of that file
+	// Losses are train.loss and, with validation rows, validation.loss of BestEpoch.
+	Losses map[string]float64 `json:"losses"`
 }
 
 // Result is what a trial found; result.json holds it.
@@ -63,7 +66,8 @@ type Result struct {
 	Device      string         `json:"device"` // the backend that really ran it
 	Detector    string         `json:"detector"`
 	Members     []MemberResult `json:"members,omitempty"`
-	// Metrics is every evaluable figure by its full name, such as test.average_precision.
+	// Metrics is every evaluable figure by its full name, such as
+	// test.average_precision; a loss is the mean of the members'.
 	Metrics    map[string]float64  `json:"metrics,omitempty"`
 	Validation *metric.Report      `json:"validation,omitempty"`
 	Test       *metric.Report      `json:"test,omitempty"`
@@ -80,8 +84,12 @@ const resultName = "result.json"
 // result. An error means that the trial has not ended: the context's where that
 // stopped it, else a fault in the data, the folder or the backend.
 func (t *Trial) Run(ctx context.Context) (*Result, error) {
-	if done, err := t.finished(); done != nil || err != nil {
-		return done, err
+	done, err := t.finished()
+	if err != nil {
+		return nil, err
+	}
+	if done != nil {
+		return done, t.removeCheckpoints() // which a crash may have left
 	}
 	if err := t.Data.Check(); err != nil {
 		return nil, err
@@ -92,7 +100,7 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 		judge = t.judgeBaseline
 	}
 	var diverged *divergence
-	err := judge(ctx, result)
+	err = judge(ctx, result)
 	switch {
 	case errors.As(err, &diverged):
 		result.State, result.Reason, result.Members = StateDiverged, diverged.Error(), nil
@@ -109,7 +117,7 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 // finished returns the result of a trial that has ended, or nil.
 func (t *Trial) finished() (*Result, error) {
 	r, err := ReadResult(t.Dir)
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
@@ -149,12 +157,8 @@ func (t *Trial) writeResult(r *Result) error {
 
 // removeCheckpoints drops what only a resume would need.
 func (t *Trial) removeCheckpoints() error {
-	paths, err := filepath.Glob(filepath.Join(t.Dir, "checkpoint-*-last.safetensors"))
-	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	for _, p := range paths {
-		if err := os.Remove(p); err != nil {
+	for i := range t.Config.Model.Ensemble {
+		if err := os.Remove(t.checkpointPath(i)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 	}
@@ -178,6 +182,7 @@ func (t *Trial) judgeNetworks(ctx context.Context, result *Result) error {
 	if err := t.evaluate(scores.validation.scores(), scores.test.scores(), result); err != nil {
 		return err
 	}
+	result.addLosses()
 	if scores.classes == nil {
 		return nil
 	}
@@ -195,19 +200,8 @@ func (t *Trial) judgeMember(ctx context.Context, index int, y []float32, metrics
 	if err := m.train(ctx); err != nil {
 		return err
 	}
-	best, err := checkpoint.Load(t.weightsPath(index))
-	if err != nil {
-		return err
-	}
-	if err := m.network.restore(best); err != nil {
-		return err
-	}
-	scorer, err := newScorer(t.Config.Model, m.network, m.rows)
-	if err != nil {
-		return err
-	}
-	if err := scores.addMember(scorer, t.Config.Model.Ensemble); err != nil {
-		return err
+	if err := m.judge(ctx, scores); err != nil {
+		return m.orDiverged(err)
 	}
 	sum, err := sha256File(t.weightsPath(index))
 	if err != nil {
@@ -215,9 +209,25 @@ func (t *Trial) judgeMember(ctx context.Context, index int, y []float32, metrics
 	}
 	result.Members = append(result.Members, MemberResult{
 		Seed: m.seed, Epochs: m.progress.Epoch, Steps: m.progress.Step, BestEpoch: m.progress.BestEpoch,
-		Weights: filepath.Base(t.weightsPath(index)), SHA256: sum,
+		Weights: filepath.Base(t.weightsPath(index)), SHA256: sum, Losses: m.progress.Losses,
 	})
 	return nil
+}
+
+// judge goes back to the best epoch's weights and adds their scores to scores.
+func (m *member) judge(ctx context.Context, scores *partScores) error {
+	best, err := m.trial.loadCheckpoint(m.trial.weightsPath(m.index))
+	if err != nil {
+		return err
+	}
+	if err := m.network.restore(best); err != nil {
+		return err
+	}
+	scorer, err := newScorer(ctx, m.trial.Config.Model, m.network, m.rows)
+	if err != nil {
+		return err
+	}
+	return scores.addMember(ctx, scorer, m.trial.Config.Model.Ensemble)
 }
 
 func sha256File(path string) (string, error) {

@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -131,40 +130,6 @@ func files(t *testing.T, dir string) map[string]string {
 	return content
 }
 
-func TestInterruptedTrialEndsInTheSameBytes(t *testing.T) {
-	interrupt := errors.New("interrupted")
-	for _, k := range kinds {
-		whole := trial(t, k.kind, k.change)
-		run(t, whole)
-		broken := trial(t, k.kind, k.change)
-		epochs, stops := 0, 0
-		broken.OnEpoch = func(EpochMetrics) error {
-			if epochs++; epochs%3 == 0 {
-				return interrupt
-			}
-			return nil
-		}
-		for {
-			_, err := broken.Run(context.Background())
-			if err == nil {
-				break
-			}
-			if !errors.Is(err, interrupt) {
-				t.Fatalf("%s: %v", k.name, err)
-			}
-			if stops++; stops > 100 {
-				t.Fatalf("%s: never ends", k.name)
-			}
-		}
-		if stops == 0 {
-			t.Errorf("%s: was not interrupted", k.name)
-		}
-		if diff := cmp.Diff(files(t, whole.Dir), files(t, broken.Dir)); diff != "" {
-			t.Errorf("%s: interrupted %d times (-whole +broken):\n%.2000s", k.name, stops, diff)
-		}
-	}
-}
-
 func TestThreadsDoNotChangeTheBytes(t *testing.T) {
 	for _, k := range kinds {
 		var first map[string]string
@@ -216,45 +181,27 @@ func TestDivergenceIsAResultThatNoHookSees(t *testing.T) {
 	}
 }
 
-func TestOverflowOnValidationRowsIsADivergence(t *testing.T) {
+func TestOverflowOnJudgedRowsIsADivergence(t *testing.T) {
 	for _, kind := range []string{"dnn", "autoencoder"} {
-		tr := trial(t, kind, nil)
-		row := tr.Data.row(tr.Data.Validation[3])
-		for j := range row {
-			row[j] = 3e38 // finite, and no sum of products of it is
+		for part, epoch := range map[string]string{"validation": "(epoch ", "test": "(epoch 6,"} {
+			tr := trial(t, kind, nil)
+			rows := tr.Data.Validation
+			if part == "test" {
+				rows = tr.Data.Test
+			}
+			row := tr.Data.row(rows[3])
+			for j := range row {
+				row[j] = 3e38 // finite, and no sum of products of it is
+			}
+			tr.OnEpoch = finiteOnly(t)
+			r := run(t, tr)
+			if r.State != StateDiverged || !strings.Contains(r.Reason, "of layer dense") || !strings.Contains(r.Reason, epoch) {
+				t.Errorf("%s, %s: state %s, reason %q", kind, part, r.State, r.Reason)
+			}
+			if len(r.Members) > 0 || len(r.Metrics) > 0 || r.Test != nil {
+				t.Errorf("%s, %s: figures of a trial that diverged: %+v", kind, part, r)
+			}
 		}
-		tr.OnEpoch = finiteOnly(t)
-		if r := run(t, tr); r.State != StateDiverged || !strings.Contains(r.Reason, "of layer dense") {
-			t.Errorf("%s: state %s, reason %q", kind, r.State, r.Reason)
-		}
-	}
-}
-
-func TestFinishedTrialIsNotTrainedAgain(t *testing.T) {
-	tr := trial(t, "dnn", nil)
-	run(t, tr)
-	before := files(t, tr.Dir)
-	tr.OnEpoch = func(EpochMetrics) error { t.Error("trained again"); return nil }
-	run(t, tr)
-	if diff := cmp.Diff(before, files(t, tr.Dir)); diff != "" {
-		t.Errorf("the folder changed:\n%s", diff)
-	}
-	tr.Fingerprint = "another"
-	if _, err := tr.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "belongs to another trial") {
-		t.Errorf("foreign folder: %v", err)
-	}
-}
-
-func TestCancelledTrialGoesOn(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.Background())
-	tr := trial(t, "dnn", nil)
-	tr.OnEpoch = func(EpochMetrics) error { cancel(); return nil }
-	if _, err := tr.Run(ctx); !errors.Is(err, context.Canceled) {
-		t.Fatalf("error %v, want the context's", err)
-	}
-	tr.OnEpoch = nil
-	if r := run(t, tr); r.State != StateDone || r.Members[0].Epochs != 6 {
-		t.Errorf("after cancelling: %+v", r)
 	}
 }
 
@@ -287,7 +234,55 @@ func TestPartsWithoutPositivesSayNotEvaluable(t *testing.T) {
 	}
 }
 
-// TestEveryEarlyStopMetricIsRecorded: a metric that no epoch has would never stop a trial.
+func TestPartsWithoutRowsSayNotEvaluable(t *testing.T) {
+	for _, kind := range []string{"dnn", "autoencoder", "best_single_feature"} {
+		tr := trial(t, "dnn", nil)
+		if kind == "autoencoder" {
+			tr = trial(t, kind, nil)
+		}
+		tr.Config.Model.Kind = kind
+		tr.Data.Validation, tr.Data.Test = nil, nil
+		r := run(t, tr)
+		if r.State != StateDone || r.Test.Rows != 0 || r.Test.AveragePrecision.OK || r.Test.Threshold.OK {
+			t.Errorf("%s: %+v", kind, r.Test)
+		}
+		if _, ok := r.Metrics["validation.loss"]; ok {
+			t.Errorf("%s: a validation loss without a row", kind)
+		}
+	}
+}
+
+// TestLossesAreThoseOfTheBestEpochs: a study may rank by them.
+func TestLossesAreThoseOfTheBestEpochs(t *testing.T) {
+	tr := trial(t, "dnn", func(c *Config) {
+		c.Model.Ensemble, c.Train.Epochs, c.Optimizer.LearningRate = 2, 40, 0.05
+		c.Train.EarlyStop = EarlyStopConfig{Metric: "validation.loss", Patience: 3}
+	})
+	want := map[string]float64{}
+	best := map[int]EpochMetrics{}
+	tr.OnEpoch = func(m EpochMetrics) error {
+		if b, ok := best[m.Member]; !ok || m.Values["validation.loss"] < b.Values["validation.loss"] {
+			best[m.Member] = m
+		}
+		return nil
+	}
+	r := run(t, tr)
+	for i := range 2 {
+		if best[i].Epoch == r.Members[i].Epochs {
+			t.Fatalf("the last epoch of member %d is the best one, which shows nothing", i)
+		}
+		want["train.loss"] += best[i].Values["train.loss"] / 2
+		want["validation.loss"] += best[i].Values["validation.loss"] / 2
+	}
+	for name, v := range want {
+		if got := r.Metrics[name]; got != v {
+			t.Errorf("%s %v, want %v", name, got, v)
+		}
+	}
+}
+
+// TestEveryEarlyStopMetricIsRecorded: a metric that no epoch has would never stop
+// a trial, and a study that ranks by one that no result has would rank nothing.
 func TestEveryEarlyStopMetricIsRecorded(t *testing.T) {
 	for _, kind := range []string{"dnn", "autoencoder"} {
 		tr := trial(t, kind, func(c *Config) { c.Train.Epochs = 1 })
@@ -299,7 +294,12 @@ func TestEveryEarlyStopMetricIsRecorded(t *testing.T) {
 			}
 			return nil
 		}
-		run(t, tr)
+		r := run(t, tr)
+		for _, name := range EarlyStopMetrics() {
+			if _, ok := r.Metrics[name]; !ok {
+				t.Errorf("%s: the result has no %s", kind, name)
+			}
+		}
 	}
 }
 

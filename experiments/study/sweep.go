@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -148,7 +149,7 @@ func (s *Sweep) environment() []string {
 func (s *Sweep) runWorker(ctx context.Context, name string) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cmd := exec.CommandContext(ctx, s.Command[0], append(s.Command[1:], name)...)
+	cmd := exec.CommandContext(ctx, s.Command[0], slices.Concat(s.Command[1:], []string{name})...)
 	cmd.Stdout, cmd.Stderr = s.Stderr, s.Stderr
 	cmd.Env = s.environment()
 	dieWithParent(cmd)

@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	// leaseTime is how long a claim lives without a heartbeat. A worker on this
-	// machine that dies is noticed at once; the lease is for what is not.
+	// leaseTime is how long a claim lives without a heartbeat, where a worker does
+	// not say otherwise. A worker on this machine that dies is noticed at once; the
+	// lease is for what is not.
 	leaseTime = 30 * time.Second
 	// pollTime is how often an idle worker looks for a trial.
 	pollTime = 300 * time.Millisecond
@@ -31,6 +32,7 @@ type Worker struct {
 	Study   *Study
 	Name    string // who claims; unique among the workers of the study
 	Backend kernels.Backend
+	Lease   time.Duration // of its claims; 0 is 30 s
 
 	set     *prepared.Set
 	dataset *dataset.Dataset // the last trial's, kept for the next one
@@ -48,7 +50,7 @@ func (w *Worker) Work(ctx context.Context) error {
 	defer set.Close()
 	w.set = set
 	for {
-		claim, err := w.Study.Store.Claim(ctx, w.Name, leaseTime, time.Now())
+		claim, err := w.Study.Store.Claim(ctx, w.Name, w.lease(), time.Now())
 		if err != nil {
 			return err
 		}
@@ -67,6 +69,13 @@ func (w *Worker) Work(ctx context.Context) error {
 		case <-time.After(pollTime):
 		}
 	}
+}
+
+func (w *Worker) lease() time.Duration {
+	if w.Lease > 0 {
+		return w.Lease
+	}
+	return leaseTime
 }
 
 // over says whether no trial is planned or running any more.
@@ -103,7 +112,9 @@ func (w *Worker) serve(ctx context.Context, claim *store.Claim) error {
 	case interrupted != nil && err != nil:
 		return errors.Join(interrupted, w.release(ctx, claim))
 	case err != nil && refused(err):
-		return errors.Join(&MachineError{claim.Trial, err}, w.release(ctx, claim))
+		// A release that fails too, as on a full disk, is left to the sweep or the lease.
+		w.release(ctx, claim)
+		return &MachineError{claim.Trial, err}
 	case err != nil:
 		return ignoreSuperseded(w.Study.Store.Finish(ctx, claim, store.Failed, err.Error(), nil, time.Now()))
 	}
@@ -132,7 +143,7 @@ func ignoreSuperseded(err error) error {
 func (w *Worker) heartbeat(ctx context.Context, cancel func(), claim *store.Claim) <-chan error {
 	stopped := make(chan error, 1)
 	go func() {
-		beat := time.NewTicker(leaseTime / 6)
+		beat := time.NewTicker(claim.Lease / 6)
 		defer beat.Stop()
 		for {
 			select {

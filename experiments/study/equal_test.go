@@ -1,0 +1,66 @@
+package study
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"flowbench/train"
+)
+
+// TestEqualBytesForAnyThreadsAndWorkers sweeps three epochs with one and two
+// threads and one and two workers, flows prepared anew each time: everything
+// that is kept must be equal, weights first.
+func TestEqualBytesForAnyThreadsAndWorkers(t *testing.T) {
+	set := []string{"train.epochs=3"}
+	var want map[string]string
+	for _, threads := range []int{1, 2} {
+		for _, workers := range []int{1, 2} {
+			dir := filepath.Join(t.TempDir(), "study")
+			runSweep(t, killSpec, dir, workers, set, fmt.Sprintf("GOMAXPROCS=%d", threads))
+			got := kept(t, dir)
+			if want == nil {
+				want = got
+				wantWeights(t, dir, got)
+				continue
+			}
+			wantSame(t, fmt.Sprintf("%d threads, %d workers", threads, workers), got, want)
+		}
+	}
+}
+
+// wantWeights makes sure that a sweep kept weights of every network, and that
+// each result names the SHA-256 of its own.
+func wantWeights(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	found := 0
+	for i, trial := range openStudy(t, dir).Plan.Trials {
+		folder := filepath.Join("trials", fmt.Sprintf("%04d", i))
+		r, err := train.ReadResult(filepath.Join(dir, folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range r.Members {
+			sum := sha256.Sum256([]byte(files[filepath.Join(folder, m.Weights)]))
+			if m.SHA256 != hex.EncodeToString(sum[:]) {
+				t.Errorf("trial %d, seed %d: result.json says that %s has SHA-256 %s, it has %x", i, trial.Seed, m.Weights, m.SHA256, sum)
+			}
+			if m.Epochs != 3 {
+				t.Errorf("trial %d: %s was trained for %d epochs, want 3", i, m.Weights, m.Epochs)
+			}
+		}
+		found += len(r.Members)
+	}
+	kept := 0
+	for name := range files {
+		if strings.HasSuffix(name, "-best.safetensors") {
+			kept++
+		}
+	}
+	if want := 3 * (1 + 2 + 1); found != want || kept != want {
+		t.Errorf("%d networks in the results, %d files of weights, want %d", found, kept, want)
+	}
+}

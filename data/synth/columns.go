@@ -5,10 +5,11 @@ package synth
 type column int
 
 const (
-	duration   column = iota
-	fwdPackets        // the first, so one at least
-	bwdRatio          // backward packets for each forward one
-	fwdSame           // above a half: all packets are as long as the longest
+	duration column = iota
+	pair            // of few packets: their number times 100 plus the forward ones; else 0
+	fwdPackets
+	bwdRatio // backward packets for each forward one
+	fwdSame  // above a half: all packets are as long as the longest
 	fwdMax
 	fwdMin
 	fwdMean // means and standard deviations are places between limits, 0 to 1: moments.go
@@ -52,7 +53,7 @@ const (
 func (c column) String() string { return columnNames[c] }
 
 var columnNames = [columnCount]string{
-	"duration", "fwd_packets", "bwd_ratio",
+	"duration", "pair", "fwd_packets", "bwd_ratio",
 	"fwd_same", "fwd_max", "fwd_min", "fwd_mean", "fwd_std",
 	"bwd_same", "bwd_max", "bwd_min", "bwd_mean", "bwd_std", "first",
 	"gap_min", "gap_max", "gap_std",

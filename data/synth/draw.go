@@ -43,10 +43,7 @@ func (c *cluster) near(s scores, r float64, rng *rand.Rand) scores {
 
 // values correlates the scores and looks them up.
 func (c *cluster) values(s *scores) values {
-	var v values
-	for i := range v {
-		v[i] = c.marginals[i].at[0]
-	}
+	v := c.constant
 	row := c.root
 	for i, column := range c.varying {
 		z := 0.0
@@ -54,7 +51,7 @@ func (c *cluster) values(s *scores) values {
 			z += float64(r * s[j])
 		}
 		row = row[i+1:]
-		v[column] = c.marginals[column].value(z)
+		v[column] = c.marginals[i].value(z)
 	}
 	return v
 }

@@ -55,17 +55,19 @@ const (
 func newFlow(v *values, port int) flow {
 	f := flow{port: port, flags: flagSet(v[flags])}
 	f.duration = between(v[duration], 1, timeout)
-	f.fwd.packets = max(1, whole(v[fwdPackets]))
-	f.bwd.packets = max(0, whole(v[bwdRatio]*float64(f.fwd.packets)))
-	if f.fwd.packets+f.bwd.packets < 2 {
-		f.fwd.packets = 2
+	if few := whole(v[pair]); few > 0 {
+		f.fwd.packets = few % 100
+		f.bwd.packets = few/100 - f.fwd.packets
+	} else {
+		f.fwd.packets = max(2, whole(v[fwdPackets]))
+		f.bwd.packets = max(0, whole(v[bwdRatio]*float64(f.fwd.packets)))
 	}
 	f.fwd.sizes = sizesOf(f.fwd.packets, shortest(v[fwdMin], v[fwdMax], v[fwdSame]), whole(v[fwdMax]), v[fwdMean], v[fwdStd])
 	f.bwd.sizes = sizesOf(f.bwd.packets, shortest(v[bwdMin], v[bwdMax], v[bwdSame]), whole(v[bwdMax]), v[bwdMean], v[bwdStd])
 	f.first = f.fwd.sizes.min + whole(v[first]*float64(f.fwd.sizes.max-f.fwd.sizes.min))
 	f.setGaps(v)
 	f.setHeaders(v)
-	f.actData = between(math.Round(v[actData]*float64(f.fwd.packets-1)), 0, f.fwd.packets-1)
+	f.setData(v)
 	f.setPauses(v)
 	return f
 }
@@ -98,18 +100,32 @@ func (f *flow) setGaps(v *values) {
 }
 
 // setHeaders: headers are a multiple of four bytes, and none is shorter than the
-// smallest. A flow without TCP windows has no TCP flags.
+// smallest. A flow without a forward TCP window has no TCP flags, and a backward
+// window if and only if it has backward packets as well.
 func (f *flow) setHeaders(v *values) {
 	f.segment = whole(v[fwdSegment])
 	f.fwd.header = f.fwd.packets*f.segment + 4*whole(v[fwdOptions]*float64(f.fwd.packets)/4)
 	f.bwd.header = 4 * whole(v[bwdHeader]*float64(f.bwd.packets)/4)
 	f.fwd.window = between(v[fwdWindow], -1, math.MaxUint16)
-	f.bwd.window = between(v[bwdWindow], -1, math.MaxUint16)
-	if f.bwd.packets == 0 {
-		f.bwd.window = -1
-	}
+	f.bwd.window = -1
 	if f.fwd.window < 0 {
 		f.flags = 0
+	} else if f.bwd.packets > 0 {
+		f.bwd.window = between(v[bwdWindow], 0, math.MaxUint16)
+	}
+}
+
+// setData: all forward packets carry data where none is empty, none where all
+// are, and otherwise at least as many as the bytes need.
+func (f *flow) setData(v *values) {
+	n, s := f.fwd.packets-1, f.fwd.sizes
+	switch {
+	case s.max == 0:
+		f.actData = 0
+	case s.min > 0:
+		f.actData = n
+	default:
+		f.actData = between(v[actData]*float64(n), (s.total+s.max-1)/s.max-1, n)
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 // marginal maps a normal score to a value of one column. Either at[i] for a
 // score above parts[i-1] and up to parts[i]; or, where grid is set, at holds
 // quantiles at the scores of grid, between which it is a straight line (of the
-// logarithm, if log is set).
+// logarithm, if log is set). Equal scores in grid are a jump, equal values in at
+// a step: a value that many rows have.
 type marginal struct {
 	at    []float64
 	parts []float64
@@ -18,15 +19,18 @@ type marginal struct {
 }
 
 func newMarginal(raw rawMarginal, grids map[string][]float64, log bool) (marginal, error) {
-	if raw.Grid == "" {
-		if len(raw.At) == 0 || len(raw.Z) != len(raw.At)-1 || !slices.IsSorted(raw.Z) {
+	if len(raw.At) > 0 {
+		if len(raw.Z) != len(raw.At)-1 || !slices.IsSorted(raw.Z) {
 			return marginal{}, fmt.Errorf("%d values parted by %d scores", len(raw.At), len(raw.Z))
 		}
 		return marginal{at: raw.At, parts: thousandths(raw.Z)}, nil
 	}
-	grid, ok := grids[raw.Grid]
-	if !ok || len(grid) != len(raw.Q) || len(grid) < 2 || !slices.IsSorted(raw.Q) {
-		return marginal{}, fmt.Errorf("%d quantiles on grid %q of %d", len(raw.Q), raw.Grid, len(grid))
+	grid := raw.Z
+	if raw.Grid != "" {
+		grid = grids[raw.Grid]
+	}
+	if len(grid) != len(raw.Q) || len(grid) < 2 || !slices.IsSorted(raw.Q) || !slices.IsSorted(grid) {
+		return marginal{}, fmt.Errorf("%d quantiles at %d scores (grid %q)", len(raw.Q), len(grid), raw.Grid)
 	}
 	return marginal{at: thousandths(raw.Q), grid: thousandths(grid), log: log}, nil
 }

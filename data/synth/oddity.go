@@ -81,9 +81,9 @@ func (o oddity) shape(v *values, rng *rand.Rand) {
 	switch o {
 	case zeroDuration, zeroEmpty, negativeDuration:
 		v[duration] = 1
-		v[fwdPackets], v[bwdRatio] = 1, 1
+		v[pair] = 201
 		if o != negativeDuration && rng.IntN(2) == 0 {
-			v[fwdPackets], v[bwdRatio] = 2, 0
+			v[pair] = 202
 		}
 		size := 6.0
 		if o == zeroEmpty || o == negativeDuration && rng.IntN(4) == 0 {
@@ -92,8 +92,7 @@ func (o oddity) shape(v *values, rng *rand.Rand) {
 		v[fwdMax], v[fwdMin], v[bwdMax], v[bwdMin] = size, size, size, size
 	case negativeGap, negativeFwdGap:
 		// Long flows have many packets to misorder: half of the real ones have above 250.
-		v[fwdPackets] = max(v[fwdPackets], float64(8+rng.IntN(120)))
-		v[bwdRatio] = max(v[bwdRatio], 1)
+		v[pair], v[fwdPackets], v[bwdRatio] = 0, max(v[fwdPackets], float64(8+rng.IntN(120))), max(v[bwdRatio], 1)
 		v[duration] = max(v[duration], 1e5)
 	}
 }

@@ -36,9 +36,8 @@ func scaleCounts(p profile, cfg Config) ([]fileCounts, error) {
 	}
 	counts, attacks := attackCounts(p, rows, cfg.Positives)
 	if attacks > rows-len(p.files) {
-		_, least := attackCounts(p, 0, cfg.Positives)
 		return nil, fmt.Errorf("synthetic %s: rows=%d is too small: %d attack rows and a benign row in each of %d files need rows=%d or more",
-			p.name, rows, least, len(p.files), smallest(p, cfg.Positives))
+			p.name, rows, attacks, len(p.files), smallest(p, cfg.Positives))
 	}
 	spreadBenign(p, counts, rows-attacks)
 	return counts, nil
@@ -82,18 +81,37 @@ func smallest(p profile, positives int) int {
 }
 
 // spreadBenign gives the files rows benign rows in proportion to the real ones,
-// one at least, by running sums, so that they add up.
+// by running sums, so that they add up. A file without any gets one from the file
+// that has most.
 func spreadBenign(p profile, counts []fileCounts, rows int) {
 	total := 0
 	for _, f := range p.files {
 		total += f.benign
 	}
-	free, running, given := rows-len(p.files), 0, 0
+	running, given := 0, 0
 	for i, f := range p.files {
 		running += f.benign
-		counts[i].benign = 1 + share(running, free, total) - given
-		given = share(running, free, total)
+		counts[i].benign = share(running, rows, total) - given
+		given += counts[i].benign
 	}
+	for i := range counts {
+		if counts[i].benign == 0 {
+			most := fullest(counts)
+			counts[most].benign--
+			counts[i].benign++
+		}
+	}
+}
+
+// fullest is the first file with most benign rows.
+func fullest(counts []fileCounts) int {
+	most := 0
+	for i, c := range counts {
+		if c.benign > counts[most].benign {
+			most = i
+		}
+	}
+	return most
 }
 
 // share is part × to / from, rounded to the nearest.

@@ -19,7 +19,7 @@ var tablesJSON []byte
 type tables struct {
 	classes     map[string]*class
 	connections connections
-	leftovers   *class // benign TCP flows of two or three packets
+	leftovers   *class // short benign TCP flows
 }
 
 // class is the clusters of one label and how often each occurs.
@@ -37,9 +37,10 @@ type class struct {
 type cluster struct {
 	name      string
 	ports     ports
-	marginals [columnCount]marginal
+	constant  values
 	varying   []column
-	alike     float64 // share of rows that resemble the one before
+	marginals []marginal // of the varying columns
+	alike     float64    // share of rows that resemble the one before
 	// root is the lower triangle of the Cholesky factor of the correlation of the
 	// varying columns, row by row.
 	root []float64
@@ -84,13 +85,15 @@ type (
 			PerMille []int  `json:"per_mille"`
 			Others   [2]int `json:"others"`
 		} `json:"ports"`
-		Columns     []rawMarginal `json:"columns"`
+		Constant    []float64     `json:"constant"` // of all columns; 0 where it varies
 		Varying     []column      `json:"varying"`
+		Marginals   []rawMarginal `json:"marginals"` // of the varying columns
 		Alike       float64       `json:"alike"`
 		Correlation []string      `json:"correlation"` // a letter each, below the diagonal
 	}
 	// rawMarginal is either common values (At) with the scores that part them (Z),
-	// or quantiles in thousandths (Q), as log1p or not, at the scores of a Grid.
+	// or quantiles in thousandths (Q), as log1p or not, at the scores of a Grid or
+	// at scores of their own (Z). All scores are in thousandths.
 	rawMarginal struct {
 		At   []float64 `json:"at"`
 		Z    []float64 `json:"z"`
@@ -128,10 +131,19 @@ func parseTables(text []byte) (*tables, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.leftovers = benign.only(func(name string) bool {
-		return strings.HasPrefix(name, "tcp") && (strings.Contains(name, " 2-0") || strings.Contains(name, " 2-1"))
-	})
+	t.leftovers = benign.only(leavesOver)
 	return t, nil
+}
+
+// leavesOver reports whether a benign cluster, by its name, is of short TCP flows
+// with headers as Infiltration has them.
+func leavesOver(name string) bool {
+	for _, pattern := range []string{" 2-0", " 2-1", " n-0", " to6", " to10"} {
+		if strings.HasPrefix(name, "tcp-20") && strings.Contains(name, pattern) {
+			return true
+		}
+	}
+	return false
 }
 
 func checkColumns(raw rawTables) error {
@@ -154,20 +166,22 @@ func newCluster(raw rawTables, rc rawCluster) (*cluster, error) {
 		sum += p
 		c.ports.perMille = append(c.ports.perMille, sum)
 	}
-	if len(c.ports.at) != len(c.ports.perMille) || c.ports.others[1] < c.ports.others[0] || len(rc.Columns) != int(columnCount) {
-		return nil, fmt.Errorf("ports or columns do not match")
+	if len(c.ports.at) != len(c.ports.perMille) || c.ports.others[1] < c.ports.others[0] {
+		return nil, fmt.Errorf("ports do not match their shares")
 	}
-	for i, m := range rc.Columns {
-		made, err := newMarginal(m, raw.Grids, raw.Columns[i].Log)
-		if err != nil {
-			return nil, fmt.Errorf("column %s: %w", columnNames[i], err)
-		}
-		c.marginals[i] = made
+	if copy(c.constant[:], rc.Constant) != len(c.constant) || len(rc.Varying) != len(rc.Marginals) {
+		return nil, fmt.Errorf("%d constants, %d varying columns and %d marginals for %d columns",
+			len(rc.Constant), len(rc.Varying), len(rc.Marginals), columnCount)
 	}
-	for _, v := range rc.Varying {
+	for i, v := range rc.Varying {
 		if v < 0 || v >= columnCount {
 			return nil, fmt.Errorf("there is no column %d", v)
 		}
+		m, err := newMarginal(rc.Marginals[i], raw.Grids, raw.Columns[v].Log)
+		if err != nil {
+			return nil, fmt.Errorf("column %s: %w", v, err)
+		}
+		c.marginals = append(c.marginals, m)
 	}
 	root, err := cholesky(len(rc.Varying), rc.Correlation)
 	c.root = root

@@ -21,7 +21,7 @@ ALIASES = {
 
 # How a base column is stored: 'log' as log1p, 'lin' as it is. The order is the order of the copula.
 COLUMNS = {
-    'duration': 'log', 'fwd_packets': 'log', 'bwd_ratio': 'lin',
+    'duration': 'log', 'pair': 'lin', 'fwd_packets': 'log', 'bwd_ratio': 'lin',
     'fwd_same': 'lin', 'fwd_max': 'log', 'fwd_min': 'log', 'fwd_mean': 'lin', 'fwd_std': 'lin',
     'bwd_same': 'lin', 'bwd_max': 'log', 'bwd_min': 'log', 'bwd_mean': 'lin', 'bwd_std': 'lin', 'first': 'lin',
     'gap_min': 'log', 'gap_max': 'lin', 'gap_std': 'lin',
@@ -32,6 +32,9 @@ COLUMNS = {
     'idle': 'lin', 'idle_min': 'lin', 'idle_mean': 'lin', 'idle_std': 'lin',
     'active_max': 'log', 'active_min': 'lin', 'active_mean': 'lin', 'active_std': 'lin',
 }
+
+# Up to so many packets, the packets of both directions are one code: total times 100 plus forward ones; above, it is 0.
+FEW = 16
 
 # The flag columns of the 79-column form are one-hot or nearly so: one code a combination.
 # Bits: 1 FIN, 2 SYN (with Fwd PSH Flags), 4 RST (with ECE), 8 PSH, 16 ACK, 32 URG.
@@ -109,7 +112,9 @@ def base(d, corrected):
             d[c] = pd.to_numeric(d[c], errors='coerce')
     nf, nb, time = d['Total Fwd Packets'], d['Total Backward Packets'], d['Flow Duration']
     fwd, bwd = d['Total Length of Fwd Packets'], d['Total Length of Bwd Packets']
-    out = {'duration': time, 'fwd_packets': nf, 'bwd_ratio': nb / nf}
+    few = nf + nb <= FEW
+    out = {'duration': time, 'pair': np.where(few, (nf + nb) * 100 + nf, 0)}
+    out['fwd_packets'], out['bwd_ratio'] = nf.where(~few), (nb / nf).where(~few)
     lengths(out, 'fwd', nf, fwd, d['Fwd Packet Length Max'], d['Fwd Packet Length Min'], d['Fwd Packet Length Std'])
     lengths(out, 'bwd', nb, bwd, d['Bwd Packet Length Max'], d['Bwd Packet Length Min'], d['Bwd Packet Length Std'])
     # The original flow meter counts the first packet twice in the mean over both directions.
@@ -127,14 +132,17 @@ def base(d, corrected):
     out['fwd_segment'] = segment
     out['fwd_options'] = np.clip(d['Fwd Header Length'] / nf - segment, 0, 40).round(2)
     out['bwd_header'] = np.where(nb > 0, np.clip(d['Bwd Header Length'] / np.maximum(nb, 1), 0, 60).round(2), np.nan)
-    out['fwd_window'], out['bwd_window'] = d['Init_Win_bytes_forward'], d['Init_Win_bytes_backward']
-    out['act_data'] = np.where(nf > 1, np.clip(d['act_data_pkt_fwd'] / np.maximum(nf - 1, 1), 0, 1), np.nan)
+    out['fwd_window'] = d['Init_Win_bytes_forward']
+    out['bwd_window'] = np.where((nb > 0) & (out['fwd_window'] >= 0), d['Init_Win_bytes_backward'], np.nan)
+    # Certain where no packet is empty, or all are.
+    free = (nf > 1) & (d['Fwd Packet Length Min'] == 0) & (d['Fwd Packet Length Max'] > 0)
+    out['act_data'] = np.where(free, np.clip(d['act_data_pkt_fwd'] / np.maximum(nf - 1, 1), 0, 1), np.nan)
     out['flags'] = flags(d, corrected)
     pauses(out, d)
     out = pd.DataFrame(out)[list(COLUMNS)]
     for c in ('file', 'Label'):
         out[c] = d[c].to_numpy()
-    out['port'] = d['Destination Port'].to_numpy()
+    out['port'], out['nf'], out['nb'] = d['Destination Port'].to_numpy(), nf.to_numpy(), nb.to_numpy()
     sound = (time > 0) & (d['Fwd Header Length'] >= 0) & (d['Bwd Header Length'] >= 0) & (d['Flow IAT Min'] >= 0) & (nf > 0)
     return out[(sound | (nf + nb > 300)).to_numpy()].reset_index(drop=True)
 

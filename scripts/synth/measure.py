@@ -16,23 +16,30 @@ import sys
 
 import numpy as np
 import pandas as pd
+from scipy.cluster.vq import kmeans2
 from scipy.spatial import cKDTree
 from scipy.special import betainc, ndtri
 
 from base import COLUMNS, base, read
 
-CLUSTER_ROWS = 150   # a cluster of BENIGN or of a large attack class has at least as many rows
-TINY = 100           # below it: few smoothed quantiles
+CLUSTER_ROWS = 200   # a cluster of BENIGN has at least as many rows
+ATTACK_ROWS = 800    # a cluster of an attack
+PART_ROWS = 150      # a cluster of what is left over is parted into parts of about as many
+RAREST = 50          # rows of the smallest cluster of BENIGN
+PARTED_BY = ['duration', 'nf', 'nb', 'fwd_max', 'fwd_min', 'bwd_max', 'bwd_min', 'fwd_window', 'bwd_window', 'gap_min',
+             'fwd_gap_total', 'bwd_gap_total', 'flags', 'idle']
+TINY = 100           # rows of a cluster, or of one in which a column is defined: below it a few smoothed quantiles,
+FEWEST = 10          # below it nothing at all
 ATOMS = 40           # most common values of one column in one cluster
-CODES = {'fwd_segment', 'flags', 'idle', 'fwd_window', 'fwd_same', 'bwd_same'}   # codes, not amounts: always by shares, never interpolated
+CODES = {'pair', 'fwd_segment', 'flags', 'idle', 'fwd_window', 'fwd_same', 'bwd_same'}   # codes, not amounts: always by shares, never interpolated
+STEP_SHARE = .05     # a value that as large a share of a column's rows has is kept as it is
 SCALE = 1e3          # quantiles are kept as whole thousandths
 # Probabilities of the quantiles, by the number of rows. The first and the last of the largest grid stand for the extremes.
 GRIDS = {
-    'large': [.0, .004, .015, .04, .08, .13, .19, .25, .31, .37, .44, .5, .56, .63, .69, .75, .81, .87, .92, .96, .985, .996, 1],
-    'middle': [.0, .01, .04, .1, .18, .26, .34, .42, .5, .58, .66, .74, .82, .9, .96, .99, 1],
+    'large': [.0, .01, .04, .1, .17, .25, .33, .41, .5, .59, .67, .75, .83, .9, .96, .99, 1],
+    'middle': [.0, .02, .1, .2, .3, .4, .5, .6, .7, .8, .9, .98, 1],
     'small': [.02, .08, .2, .35, .5, .65, .8, .92, .98],
-    'tiny': [.1, .3, .5, .7, .9],
-    'least': [.15, .5, .85],
+    'tiny': [.12, .37, .63, .88],
 }
 STEPS = 45           # correlations are kept as one letter each, in steps of 1/45 from -1
 FIRST_LETTER = 35    # '#'
@@ -40,7 +47,7 @@ EXTREME_Z = 3.5      # where the extremes of a large cluster sit on the normal s
 
 
 def grid_of(rows):
-    return 'large' if rows >= 1000 else 'middle' if rows >= 200 else 'small' if rows >= 30 else 'tiny' if rows >= 10 else 'least'
+    return 'large' if rows >= 1000 else 'middle' if rows >= 200 else 'small' if rows >= 30 else 'tiny'
 
 
 def knots(name):
@@ -76,12 +83,13 @@ KINDS = ['bulk', 'beacon', 'leftover']
 
 
 def infiltration_kind(packets):
-    return np.select([packets > 300, packets > 3], KINDS[:2], KINDS[2])
+    """Bulk transfers, the beacons between them, and short pieces."""
+    return np.select([packets > 300, packets > 12], KINDS[:2], KINDS[2])
 
 
 def cells(d, label):
     """Names of the cluster of each row: the finest level that holds CLUSTER_ROWS rows."""
-    nf, nb = d['fwd_packets'].to_numpy(), (d['fwd_packets'] * d['bwd_ratio']).round().to_numpy()
+    nf, nb = d['nf'].to_numpy(), d['nb'].to_numpy()
     if label == 'Infiltration':
         return infiltration_kind(nf + nb)
     # The smallest TCP header tells systems apart, and with them windows and options.
@@ -91,14 +99,25 @@ def cells(d, label):
     levels = [[protocol, services, patterns, regimes], [protocol, services, patterns], [protocol, patterns, regimes],
               [protocol, patterns], [protocol], []]
     name = np.full(len(d), '', dtype=object)
+    enough = CLUSTER_ROWS if label == 'BENIGN' else ATTACK_ROWS
     for level in levels:
         free = name == ''
         keys = np.array([' '.join(parts) for parts in zip(*level)] if level else ['rest'] * len(d), dtype=object)
         counts = pd.Series(keys[free]).value_counts()
         for key, count in counts.items():
-            if count >= CLUSTER_ROWS or not level:
-                name[free & (keys == key)] = key
+            if count >= enough or not level:
+                here = np.flatnonzero(free & (keys == key))
+                name[here] = parted(d, here, key) if len(level) < 4 and len(here) >= 2 * PART_ROWS and label == 'BENIGN' else key
     return name
+
+
+def parted(d, rows, key):
+    """A cluster that gathers what is rare, parted by k-means: services and patterns mix in it."""
+    x = d.iloc[rows][PARTED_BY].fillna(0)
+    x = np.sign(x) * np.log1p(x.abs())
+    x = ((x - x.mean()) / (x.std() + 1e-9)).to_numpy()
+    part = kmeans2(x, min(6, len(rows) // PART_ROWS), seed=1, minit='++')[1]
+    return ['%s part %d' % (key, p) for p in part]
 
 
 # Tables -------------------------------------------------------------------------------------------------------------
@@ -139,29 +158,62 @@ def smoothed(v, values, kind, p):
     return q
 
 
-def table(values, column, kind, rows):
+def table(values, column, kind):
     """One column of one cluster, as data/synth reads it, and whether it varies."""
-    tiny = rows < TINY
     values = values[np.isfinite(values)]
-    if len(values) == 0:
+    tiny = len(values) < TINY
+    if len(values) < FEWEST:
         return {'at': [0]}, False
     common = shares(values, tiny, column in CODES)
     if common is not None:
-        at = [round(float(v), 4) for v in common.index]
+        at = [int(v) if v == int(v) else round(float(v), 4) for v in common.index]
         if len(at) == 1:
             return {'at': at}, False
         return {'at': at, 'z': [round(float(z) * 1000) for z in ndtri(common.cumsum().to_numpy()[:-1])]}, True
     v = np.log1p(np.maximum(values, 0)) if kind == 'log' else values
-    name = grid_of(len(values))
     if tiny:
-        q = [smoothed(v, values, kind, p) for p in GRIDS[name]]
-    else:
-        q = [float(x) for x in np.quantile(v, GRIDS[name])]
-    if GRIDS[name][0] == 0:
-        ends = [np.log1p(two_digits(np.expm1(x))) if kind == 'log' else round(x, 2) for x in (q[0], q[-1])]
-        q = [min(ends[0], q[1])] + q[1:-1] + [max(ends[1], q[-2])]
-    q = list(np.maximum.accumulate([round(x * SCALE) for x in q]).astype(int))
-    return {'grid': name, 'q': [int(x) for x in q]}, True
+        name = grid_of(len(values))
+        return {'grid': name, 'q': whole_thousandths([smoothed(v, values, kind, p) for p in GRIDS[name]])}, True
+    steps = pd.Series(v).value_counts()
+    steps = steps[steps >= max(8, STEP_SHARE * len(v))].sort_index()
+    if len(steps) == 0:
+        return {'grid': grid_of(len(v)), 'q': whole_thousandths(quantiles(v, kind, GRIDS[grid_of(len(v))]))}, True
+    return stepped(v, kind, steps), True
+
+
+def quantiles(v, kind, levels):
+    """Quantiles; the extremes as two digits."""
+    q = [float(x) for x in np.quantile(v, levels)]
+    q[0], q[-1] = (coarse(x, kind) for x in (q[0], q[-1]))
+    return np.maximum.accumulate([q[0]] + [max(x, q[0]) for x in q[1:]])
+
+
+def coarse(x, kind):
+    return float(np.log1p(two_digits(np.expm1(x)))) if kind == 'log' else round(x, 2)
+
+
+def stepped(v, kind, steps):
+    """A marginal with flat steps, at values that many rows share, and quantiles of the rows between two steps."""
+    v = np.sort(v)
+    p, q = [], []
+    edges = [-np.inf, *steps.index, np.inf]
+    for low, high in zip(edges, edges[1:]):
+        if np.isfinite(low):
+            p += [(v < low).mean(), (v <= low).mean()]
+            q += [low, low]
+        between = v[(v > low) & (v < high)]
+        if len(between) < 5:
+            continue
+        start, share = (v <= low).mean(), len(between) / len(v)
+        levels = np.linspace(0, 1, 2 + min(6, int(share * 9), len(between) // 12))
+        p += list(start + levels * share)
+        q += list(quantiles(between, kind, levels))
+    z = [round(float(np.clip(ndtri(x), -EXTREME_Z, EXTREME_Z)) * 1000) for x in p]
+    return {'z': z, 'q': whole_thousandths(np.maximum.accumulate(q))}
+
+
+def whole_thousandths(q):
+    return [int(x) for x in np.maximum.accumulate([round(float(x) * SCALE) for x in q])]
 
 
 def normal_scores(values):
@@ -173,7 +225,7 @@ def correlation(scores, rows):
     """Correlation of the normal scores, pairwise, shrunk in small classes, made positive definite as it is printed."""
     r = pd.DataFrame(scores).corr(min_periods=max(8, min(30, rows // 2))).to_numpy().copy()
     r[~np.isfinite(r)] = 0
-    r *= rows / (rows + (20 if rows < TINY else 2))
+    r *= rows / (rows + (8 if rows < TINY else 2))
     np.fill_diagonal(r, 1)
     least = .02
     while True:
@@ -212,14 +264,16 @@ def ports(d):
 
 
 def cluster(d, name):
-    tables, varying, scores = [], [], []
+    """Constant columns by their value (0 where another takes its place), the others by marginals, in the same order."""
+    constant, marginals, varying, scores = [], [], [], []
     for i, (column, kind) in enumerate(COLUMNS.items()):
-        t, varies = table(d[column].to_numpy(float), column, kind, len(d))
-        tables.append(t)
+        t, varies = table(d[column].to_numpy(float), column, kind)
+        constant.append(0 if varies else t['at'][0])
         if varies:
             varying.append(i)
+            marginals.append(t)
             scores.append(normal_scores(d[column].to_numpy(float)))
-    out = {'name': name, 'ports': ports(d), 'columns': tables, 'varying': varying, 'correlation': []}
+    out = {'name': name, 'ports': ports(d), 'constant': constant, 'varying': varying, 'marginals': marginals, 'alike': 0, 'correlation': []}
     if len(varying) > 1:
         r = correlation(np.array(scores).T, len(d))
         out['alike'] = alike(np.array(scores).T, r)
@@ -231,6 +285,9 @@ def measured_class(d, label):
     names = cells(d, label)
     if label == 'Infiltration':  # too few rows for a table: data/synth draws leftovers as benign traffic leaves them
         d, names = d[names != 'leftover'].reset_index(drop=True), names[names != 'leftover']
+    elif label == 'BENIGN':      # what is rarer than that stays out
+        rare = pd.Series(names).groupby(names).transform('size').to_numpy() < RAREST
+        d, names = d[~rare].reset_index(drop=True), names[~rare]
     order = pd.Series(names).value_counts()
     clusters = [cluster(d[names == n], n) for n in order.index]
     files = sorted(d['file'].unique())
@@ -245,7 +302,7 @@ def measured_class(d, label):
 def connections(mini, corrected):
     """The Infiltration connections: how many pieces of each are of which kind, and how alike pieces are.
 
-    Only the corrected form has addresses. The original holds more leftovers of two or three packets; the connections
+    Only the corrected form has addresses. The original holds more leftovers, of up to twelve packets; the connections
     with most pieces get those, one each in turn, until the kinds sum to what the original has.
     """
     d = read(corrected + '/Infiltration_36.csv')
@@ -254,7 +311,7 @@ def connections(mini, corrected):
     counts = pd.crosstab(key, kind).reindex(columns=KINDS, fill_value=0)
     pieces = counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind='stable').index].to_numpy()
     original = mini[mini['Label'] == 'Infiltration']
-    packets = original['fwd_packets'] * (1 + original['bwd_ratio'])
+    packets = original['nf'] + original['nb']
     surplus = pieces.sum(axis=0) - pd.Series(infiltration_kind(packets)).value_counts().reindex(KINDS, fill_value=0).to_numpy()
     for k in (0, 1):
         while surplus[k] > 0:

@@ -19,6 +19,7 @@ import (
 
 // Configuration is what a study's trials of one set of parameters found.
 type Configuration struct {
+	Study    string         `json:"study"`
 	Name     string         `json:"name"`
 	Model    string         `json:"model"`
 	Baseline bool           `json:"baseline"` // a trivial detector, for scale
@@ -26,6 +27,8 @@ type Configuration struct {
 	// Metrics holds, by full name such as test.average_precision, one value a
 	// replicate in the order of their seeds; null where that replicate has none.
 	Metrics map[string][]*float64 `json:"metrics"`
+	// Seeds are the replicates' seeds, in the order of all that follows.
+	Seeds []uint64 `json:"seeds"`
 	// States is how each replicate stands, in the same order: done, diverged,
 	// failed and pruned have ended; planned, running and stale have not.
 	States []string `json:"states"`

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -20,6 +21,9 @@ type Table struct {
 	// Multiclass adds the figures that are macro means over classes.
 	Multiclass     bool
 	Configurations []Configuration
+	// Named lists parameters that the configurations' names stand for, as those
+	// of a variant do. They have no column.
+	Named []string
 }
 
 // column is one figure of the table.
@@ -48,7 +52,7 @@ func (t Table) Write(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "ranked by the mean of %s; mean ± standard deviation over replicates\n\n", t.Metric)
 	out := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	differing := Differing(ranked)
+	differing := slices.DeleteFunc(Differing(ranked), func(name string) bool { return slices.Contains(t.Named, name) })
 	t.writeHead(out, differing)
 	for _, c := range ranked {
 		t.writeRow(out, c, differing)

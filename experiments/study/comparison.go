@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"flowbench/experiments/compare"
+	"flowbench/experiments/store"
 	"flowbench/train"
 	"flowbench/train/checkpoint"
 	"flowbench/train/metric"
@@ -25,7 +26,7 @@ func (s *Study) Comparison(ctx context.Context) (*compare.Table, error) {
 	var example *train.Result
 	for i, c := range s.Plan.Configurations {
 		row := compare.Configuration{
-			Name: c.Name, Model: c.Model, Baseline: c.Baseline, Params: c.params(),
+			Study: s.Plan.Study, Name: c.Name, Model: c.Model, Baseline: c.Baseline, Params: c.params(),
 			Metrics: map[string][]*float64{},
 		}
 		replicate := 0
@@ -34,6 +35,7 @@ func (s *Study) Comparison(ctx context.Context) (*compare.Table, error) {
 				continue
 			}
 			end := ends[trial.Index]
+			row.Seeds = append(row.Seeds, trial.Seed)
 			addReplicate(&row, replicate, end)
 			if end.result != nil && end.result.Test != nil && example == nil {
 				example = end.result
@@ -43,6 +45,7 @@ func (s *Study) Comparison(ctx context.Context) (*compare.Table, error) {
 		t.Configurations = append(t.Configurations, row)
 	}
 	t.Title = s.title(example)
+	t.Named = s.Plan.named()
 	t.Multiclass = example != nil && example.Classes != nil
 	return t, nil
 }
@@ -66,6 +69,9 @@ func (s *Study) ends(ctx context.Context) ([]end, error) {
 			return nil, err
 		}
 		e.result = r
+		if t.State == store.Done && r == nil {
+			e.state, e.reason = "lost", fmt.Sprintf("%s is gone", filepath.Join(s.trialDir(t.Index), "result.json"))
+		}
 		ends[t.Index] = e
 	}
 	return ends, nil
@@ -100,7 +106,7 @@ func addReplicate(row *compare.Configuration, replicate int, e end) {
 func (s *Study) title(example *train.Result) []string {
 	lines := []string{fmt.Sprintf("study %s: %d configurations, %d trials", s.Spec.Name, len(s.Plan.Configurations), len(s.Plan.Trials))}
 	if example != nil {
-		lines = append(lines, fmt.Sprintf("test part: %d flows, %d attacks (first replicate); device %s", example.Test.Rows, example.Test.Positives, example.Device))
+		lines = append(lines, fmt.Sprintf("test part of a replicate: %d flows, %d attacks; device %s", example.Test.Rows, example.Test.Positives, example.Device))
 	}
 	return lines
 }

@@ -27,10 +27,15 @@ func (e *MachineError) Error() string {
 
 func (e *MachineError) Unwrap() error { return e.Err }
 
-// refused says whether the operating system is behind err.
+// refused says whether err is the operating system's, and one that no other
+// worker on this machine would be spared.
 func refused(err error) bool {
-	var number syscall.Errno
-	return errors.As(err, &number)
+	for _, r := range remedies {
+		if errors.Is(err, r.number) {
+			return true
+		}
+	}
+	return false
 }
 
 // remedies are for what a person can do something about.

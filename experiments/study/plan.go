@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"text/tabwriter"
 
 	"flowbench/experiments/search"
@@ -36,6 +37,7 @@ type Configuration struct {
 	Baseline bool        `json:"baseline"`
 	Params   spec.Params `json:"params"`
 
+	set spec.Params // what the variant that Params name sets
 	run *spec.Run
 }
 
@@ -85,7 +87,7 @@ func (p *Plan) fill(s *spec.Spec, params []spec.Params, seeds []uint64) error {
 			return err
 		}
 		p.Configurations = append(p.Configurations, Configuration{
-			Name: configurationName(run, chosen, i), Model: run.Model.Kind, Params: chosen, run: run,
+			Name: configurationName(run, chosen, i), Model: run.Model.Kind, Params: chosen, set: settings(s, chosen), run: run,
 		})
 	}
 	for r, seed := range seeds {
@@ -126,10 +128,37 @@ func (c Configuration) maxEpochs() int {
 	return c.run.Train.Epochs * c.run.Model.Ensemble
 }
 
-// params is Params as a map, as the comparison takes it.
+// settings is what the variant that chosen names sets.
+func settings(s *spec.Spec, chosen spec.Params) spec.Params {
+	name, ok := chosen.Get(spec.VariantKey)
+	if !ok {
+		return nil
+	}
+	for _, v := range s.Sweep.Variants {
+		if v.Name == name {
+			return v.Set
+		}
+	}
+	return nil
+}
+
+// named lists the paths that variants set, and that no configuration chose.
+func (p *Plan) named() []string {
+	var names []string
+	for _, c := range p.Configurations {
+		for _, set := range c.set {
+			if _, chosen := c.Params.Get(set.Path); !chosen {
+				names = append(names, set.Path)
+			}
+		}
+	}
+	return names
+}
+
+// params is what the variant sets and then Params as a map, as the comparison takes it.
 func (c Configuration) params() map[string]any {
 	m := map[string]any{}
-	for _, p := range c.Params {
+	for _, p := range slices.Concat(c.set, c.Params) {
 		if p.Path != spec.VariantKey {
 			m[p.Path] = p.Value
 		}

@@ -25,6 +25,11 @@ import (
 // that gives the attacks away. An error in the flows, or in what the spec asks
 // of them, comes here, before any trial.
 func (s *Study) Prepare(ctx context.Context, progress func(done, total int64)) (warnings []string, err error) {
+	set, err := s.openFlows(ctx, progress)
+	if err != nil {
+		return nil, err
+	}
+	defer set.Close()
 	path := filepath.Join(s.Dir, reportName)
 	if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -33,11 +38,6 @@ func (s *Study) Prepare(ctx context.Context, progress func(done, total int64)) (
 	if err != nil {
 		return nil, err
 	}
-	set, err := dataset.Open(ctx, run.Data, filepath.Join(s.Dir, dataName), progress)
-	if err != nil {
-		return nil, err
-	}
-	defer set.Close()
 	ds, err := dataset.New(set, run.Data)
 	if err != nil {
 		return nil, err

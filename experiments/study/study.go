@@ -8,6 +8,7 @@
 //	plan.json         every trial, written before the first one starts
 //	study.db          the store: who has claimed what, and how each trial ended
 //	data/             the prepared flows, where the spec names no prepared folder
+//	flows.sha256      the fingerprint of the flows, which must not change
 //	data-report.txt   the ledger, the split, what leaks, single features
 //	trials/0000/      a trial's own folder, with one writer
 //	comparison.txt    the final table
@@ -22,6 +23,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"flowbench/data/prepared"
 	"flowbench/experiments/dataset"
@@ -36,6 +38,7 @@ const (
 	planName       = "plan.json"
 	storeName      = "study.db"
 	dataName       = "data"
+	flowsName      = "flows.sha256"
 	reportName     = "data-report.txt"
 	comparisonName = "comparison.txt"
 	rowsName       = "comparison.jsonl"
@@ -172,9 +175,17 @@ func Open(dir string) (*Study, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.OpenSQLite(filepath.Join(dir, storeName))
+	path := filepath.Join(dir, storeName)
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("study: %w; flowbench sweep makes it whole again", err)
+	}
+	db, err := store.OpenSQLite(path)
 	if err != nil {
 		return nil, err
+	}
+	if held, err := db.Study(context.Background()); err != nil || held.Fingerprint != plan.fingerprint() {
+		db.Close()
+		return nil, errors.Join(err, fmt.Errorf("study: %s does not hold the trials of %s; flowbench sweep makes a new study whole", path, planName))
 	}
 	return &Study{Dir: dir, Spec: s, Plan: plan, Store: db}, nil
 }
@@ -190,7 +201,40 @@ func (s *Study) Close() error {
 
 // flows opens the study's flows, which Prepare has made ready.
 func (s *Study) flows(ctx context.Context) (*prepared.Set, error) {
-	return dataset.Open(ctx, s.Plan.Configurations[0].run.Data, filepath.Join(s.Dir, dataName), nil)
+	if _, err := os.Stat(filepath.Join(s.Dir, flowsName)); err != nil {
+		return nil, fmt.Errorf("the flows of %s are not ready: start its sweep first, which reads them", s.Dir)
+	}
+	return s.openFlows(ctx, nil)
+}
+
+// openFlows opens the flows, preparing them where they are not yet. Flows that
+// are not those that the study began with are an error.
+func (s *Study) openFlows(ctx context.Context, progress func(done, total int64)) (*prepared.Set, error) {
+	set, err := dataset.Open(ctx, s.Plan.Configurations[0].run.Data, filepath.Join(s.Dir, dataName), progress)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.keepFingerprint(set.Manifest().Fingerprint); err != nil {
+		set.Close()
+		return nil, err
+	}
+	return set, nil
+}
+
+// keepFingerprint writes the fingerprint of the study's flows, or makes sure that
+// it is the one there.
+func (s *Study) keepFingerprint(fingerprint string) error {
+	path := filepath.Join(s.Dir, flowsName)
+	known, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return explain(checkpoint.WriteFile(path, []byte(fingerprint+"\n")))
+	case err != nil:
+		return fmt.Errorf("study: %w", err)
+	case strings.TrimSpace(string(known)) != fingerprint:
+		return fmt.Errorf("the flows have changed since this study began (fingerprint %.12s, was %.12s): put the old ones back, or sweep the new ones in another folder with --out", fingerprint, known)
+	}
+	return nil
 }
 
 // trialDir is the folder of a trial.

@@ -37,7 +37,7 @@ type Sweep struct {
 	Watch func(Progress)
 }
 
-// Run prepares the flows, trains every trial that has not ended, and writes and
+// Run trains every trial that has not ended, and writes and
 // returns the comparison. When ctx ends, workers put their trials back, and the
 // error is ctx's; the same study can be run again.
 func (s *Sweep) Run(ctx context.Context) (*compare.Table, error) {

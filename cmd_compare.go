@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/urfave/cli/v2"
 
 	"flowbench/experiments/compare"
@@ -26,7 +28,10 @@ func runCompare(c *cli.Context) error {
 	if c.NArg() == 0 {
 		return usageError("compare needs the folder of a study, such as runs/demo; see flowbench compare --help")
 	}
-	for _, dir := range c.Args().Slice() {
+	for i, dir := range c.Args().Slice() {
+		if i > 0 && !c.Bool("json") {
+			fmt.Fprintln(c.App.Writer)
+		}
 		if err := compareStudy(c, dir); err != nil {
 			return err
 		}

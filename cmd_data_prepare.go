@@ -41,7 +41,11 @@ func runPrepare(c *cli.Context) error {
 	}
 	out := c.String("out")
 	if out == "" {
-		out = filepath.Join("prepared", nameOf(c.Args().First()))
+		name := nameOf(c.Args().First())
+		if strings.Trim(name, ".") == "" || strings.ContainsAny(name, "*?[") {
+			return usageError(fmt.Sprintf("%s gives the prepared set no name: choose its folder with --out", c.Args().First()))
+		}
+		out = filepath.Join("prepared", name)
 	}
 	sources, synthetic, err := dataset.Sources(c.Args().Slice()...)
 	if err != nil {

@@ -47,6 +47,7 @@ func sweepCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", DefaultText: "runs/ and the spec's name", Usage: "`folder` of the study"},
 			&cli.IntFlag{Name: "workers", DefaultText: "one a processor, at most one a trial", Usage: "`number` of worker processes"},
+			&cli.BoolFlag{Name: "retry-failed", Usage: "train the trials again that failed before"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and write nothing; with --json, as JSON"},
 			&cli.BoolFlag{Name: "json", Usage: "print the comparison as one JSON object a configuration"},
 			setFlag(), deviceFlag(),
@@ -116,6 +117,13 @@ func runStudy(c *cli.Context, s *spec.Spec, plan *study.Plan, name string) error
 	defer st.Close()
 	if err := prepareStudy(c, st); err != nil {
 		return resumable(c, err)
+	}
+	if c.Bool("retry-failed") {
+		n, err := st.RetryFailed(c.Context)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.App.ErrWriter, "%d failed trials go back to the plan\n", n)
 	}
 	show := newProgress(c.App.ErrWriter)
 	run := &study.Sweep{

@@ -187,6 +187,25 @@ func (s *Study) ended(ctx context.Context) (int, error) {
 	return n, err
 }
 
+// RetryFailed puts the trials that failed back into the plan, and returns how many.
+func (s *Study) RetryFailed(ctx context.Context) (int, error) {
+	trials, err := s.Store.Trials(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, t := range trials {
+		if t.State != store.Failed {
+			continue
+		}
+		if err := s.Store.Requeue(ctx, t.Index); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
 // requeueOrphans puts back the trials whose worker belonged to a sweep on this
 // machine that is no more. Claims of other machines end with their lease.
 func (s *Study) requeueOrphans(ctx context.Context) error {

@@ -31,15 +31,17 @@ type memory struct {
 func duplicates(label string) float64 {
 	switch label {
 	case schema.Benign:
-		return .05
+		return .046
 	case "PortScan":
-		return .4
+		return .425
 	case "DoS Hulk", "FTP-Patator":
 		return .25
 	case "SSH-Patator":
 		return .45
-	case "DoS slowloris", "DoS Slowhttptest":
-		return .06
+	case "DoS Slowhttptest":
+		return .05
+	case "DoS slowloris":
+		return .01
 	}
 	return 0
 }

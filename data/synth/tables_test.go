@@ -144,6 +144,7 @@ func TestMarginalsKeepTheirShares(t *testing.T) {
 	}{
 		"common":      {rawMarginal{At: []float64{0, 6, 1460}, Z: []float64{-524, 842}}, false, 6, .8},
 		"quantiles":   {rawMarginal{Grid: "four", Q: []float64{1000, 2000, 4000, 5000}}, false, 3, .5},
+		"between":     {rawMarginal{Grid: "four", Q: []float64{1000, 2000, 4000, 5000}}, false, 2.5, .4013}, // the normal share below -0.25
 		"logarithm":   {rawMarginal{Grid: "four", Q: []float64{0, 2000, 4000, 5000}}, true, math.Exp(3) - 1, .5},
 		"step":        {rawMarginal{Z: []float64{-3500, -1282, 0, 0, 3500}, Q: []float64{0, 1000, 1000, 2000, 2000}}, false, 1, .5},
 		"below steps": {rawMarginal{Z: []float64{-3500, -1282, 0, 0, 3500}, Q: []float64{0, 1000, 1000, 2000, 2000}}, false, .9999, .1},
@@ -160,6 +161,31 @@ func TestMarginalsKeepTheirShares(t *testing.T) {
 		}
 		if got := float64(below) / float64(n); !(math.Abs(got-c.share) < .005) {
 			t.Errorf("%s: %.4f of the draws are up to %v, want %v", name, got, c.below, c.share)
+		}
+	}
+}
+
+func TestOnlyItsOwnClassesDrawTheInfiltrationPort(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	others := ports{at: []int{443}, perMille: []int{500}, others: [2]int{443, 445}}
+	own := ports{at: []int{infiltrationPort}, perMille: []int{1000}, others: [2]int{1, 2}}
+	for range 1000 {
+		if port := others.port(rng); port < 443 || port > 445 || port == infiltrationPort {
+			t.Fatalf("drew port %d", port)
+		}
+		if port := own.port(rng); port != infiltrationPort {
+			t.Fatalf("drew port %d", port)
+		}
+	}
+	all, err := loadTables()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for label, c := range all.classes {
+		for _, cluster := range c.clusters {
+			if label != "Infiltration" && label != "Heartbleed" && slices.Contains(cluster.ports.at, infiltrationPort) {
+				t.Errorf("%s, cluster %s has port %d", label, cluster.name, infiltrationPort)
+			}
 		}
 	}
 }

@@ -231,7 +231,7 @@ func flagTies() []tie {
 }
 
 func TestTiesBetweenColumnsHoldInEveryRow(t *testing.T) {
-	for _, uri := range []string{"synth://full?seed=3&rows=16000", "synth://infiltration?seed=4&rows=6000&positives=400"} {
+	for _, uri := range []string{"synth://full?seed=3&rows=9000", "synth://infiltration?seed=4&rows=6000&positives=400"} {
 		for i, f := range plan(t, uri) {
 			rows := parse(t, written(t, f))
 			for _, tie := range ties() {

@@ -115,7 +115,7 @@ func TestFaultsOfTheFilesAreThere(t *testing.T) {
 
 func TestRepeatedRowsAreAsCommonAsInTheRealFiles(t *testing.T) {
 	repeated, rows := make(map[string]int), make(map[string]int)
-	for _, f := range plan(t, "synth://full?seed=8&rows=60000") {
+	for _, f := range plan(t, "synth://full?seed=8&rows=20000") {
 		seen := make(map[string]bool)
 		for _, line := range strings.Split(string(written(t, f)), "\r\n") {
 			label := line[strings.LastIndex(line, ",")+1:]
@@ -139,7 +139,7 @@ func TestRepeatedRowsAreAsCommonAsInTheRealFiles(t *testing.T) {
 func TestNoSingleColumnGivesInfiltrationAway(t *testing.T) {
 	var columns [][]float64
 	var positive []bool
-	for _, rows := range tables(t, "synth://infiltration?seed=8&rows=30000") {
+	for _, rows := range tables(t, "synth://infiltration?seed=8&rows=20000") {
 		for i, r := range rows.cells {
 			columns = append(columns, r)
 			positive = append(positive, rows.labels[i] == "Infiltration")

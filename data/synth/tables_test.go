@@ -144,7 +144,7 @@ func TestMarginalsKeepTheirShares(t *testing.T) {
 	}{
 		"common":      {rawMarginal{At: []float64{0, 6, 1460}, Z: []float64{-524, 842}}, false, 6, .8},
 		"quantiles":   {rawMarginal{Grid: "four", Q: []float64{1000, 2000, 4000, 5000}}, false, 3, .5},
-		"between":     {rawMarginal{Grid: "four", Q: []float64{1000, 2000, 4000, 5000}}, false, 2.5, .4013}, // the normal share below -0.25
+		"between":     {rawMarginal{Grid: "four", Q: []float64{1000, 2000, 4000, 5000}}, false, 4.25, .7734}, // the normal share below 0.75
 		"logarithm":   {rawMarginal{Grid: "four", Q: []float64{0, 2000, 4000, 5000}}, true, math.Exp(3) - 1, .5},
 		"step":        {rawMarginal{Z: []float64{-3500, -1282, 0, 0, 3500}, Q: []float64{0, 1000, 1000, 2000, 2000}}, false, 1, .5},
 		"below steps": {rawMarginal{Z: []float64{-3500, -1282, 0, 0, 3500}, Q: []float64{0, 1000, 1000, 2000, 2000}}, false, .9999, .1},

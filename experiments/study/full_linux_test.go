@@ -64,9 +64,7 @@ func TestDiskFullOfFlows(t *testing.T) {
 
 // TestDiskFullOfTrials fills the disk in the midst of training, and makes room again.
 func TestDiskFullOfTrials(t *testing.T) {
-	calm := filepath.Join(t.TempDir(), "calm")
-	runSweep(t, killSpec, calm, 2, nil)
-
+	want := calm(t)
 	root := disk(t, "size=8m")
 	dir := filepath.Join(root, "study")
 	p := startSweep(t, killSpec, dir, 2, nil, resting)
@@ -78,7 +76,7 @@ func TestDiskFullOfTrials(t *testing.T) {
 		t.Fatal(err)
 	}
 	runSweep(t, killSpec, dir, 2, nil)
-	wantSame(t, "after the disk was full", kept(t, dir), kept(t, calm))
+	wantSame(t, "after the disk was full", kept(t, dir), want)
 	wantEachTrialOnce(t, dir, 1)
 }
 

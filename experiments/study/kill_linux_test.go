@@ -10,8 +10,6 @@ import (
 	"flowbench/experiments/store"
 )
 
-const killSpec = "testdata/kill.yaml"
-
 // resting makes trials of killSpec last long enough to be killed in their midst,
 // without making the machine busy.
 const resting = restVariable + "=2ms"
@@ -44,9 +42,7 @@ func kill(t *testing.T, signal syscall.Signal, pids ...int) {
 // TestKilledSweepEndsInTheSameBytes disturbs a sweep five times at work and
 // compares what it ends with, file by file, with one that nobody disturbed.
 func TestKilledSweepEndsInTheSameBytes(t *testing.T) {
-	calm := filepath.Join(t.TempDir(), "calm")
-	runSweep(t, killSpec, calm, 2, nil)
-
+	want := calm(t)
 	dir := filepath.Join(t.TempDir(), "killed")
 	p := startSweep(t, killSpec, dir, 2, nil, resting)
 	for i, d := range disturbances {
@@ -66,7 +62,7 @@ func TestKilledSweepEndsInTheSameBytes(t *testing.T) {
 	if code := p.wait(); code != 0 {
 		t.Fatalf("exit code %d:\n%s", code, p.said)
 	}
-	wantSame(t, "after kills", kept(t, dir), kept(t, calm))
+	wantSame(t, "after kills", kept(t, dir), want)
 	wantEachTrialOnce(t, dir, len(disturbances))
 }
 

@@ -32,6 +32,9 @@ const (
 	limitVariable = "FLOWBENCH_TEST_LIMIT" // the largest file in bytes that a sweep and its workers may write
 )
 
+// killSpec takes every path of a checkpoint.
+const killSpec = "testdata/kill.yaml"
+
 func TestMain(m *testing.M) {
 	if len(os.Args) < 2 || !strings.HasSuffix(os.Args[1], "-process") {
 		os.Exit(m.Run())
@@ -287,6 +290,22 @@ func kept(t *testing.T, dir string) map[string]string {
 		t.Fatal(err)
 	}
 	return files
+}
+
+// calm is what a sweep of killSpec keeps that nobody disturbs. It is swept once.
+func calm(t *testing.T) map[string]string {
+	t.Helper()
+	undisturbed.Do(func() {
+		dir := filepath.Join(t.TempDir(), "calm")
+		runSweep(t, killSpec, dir, 2, nil)
+		undisturbed.files = kept(t, dir)
+	})
+	return undisturbed.files
+}
+
+var undisturbed struct {
+	sync.Once
+	files map[string]string
 }
 
 // wantSame compares what two sweeps kept.

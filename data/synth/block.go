@@ -6,10 +6,10 @@ import (
 	"flowbench/data/schema"
 )
 
-// How alike the rows of a file are. duplicates and near are shares of the benign
-// rows; see similarity.
+// How alike the rows of a file are.
 const (
 	// nearScores is the correlation of the scores of a row with those of the row it resembles.
+	// With it the median distance of a benign row to its nearest neighbour is that of the real sample.
 	nearScores = .995
 	// shortPackets is the most packets of a flow that is repeated to the bit: of the
 	// repeated rows of the real sample nine in ten have as few.
@@ -48,7 +48,7 @@ func duplicates(label string) float64 {
 
 // block makes the text of block b.
 func (p *filePlan) block(b int) []byte {
-	rng := stream(p.seed, p.key, 3, uint64(b))
+	rng := stream(p.seed, p.key, blockStream, uint64(b))
 	text := make([]byte, 0, 400*blockRows)
 	memories := make(map[*class]*memory)
 	for _, s := range p.slots(b, rng) {
@@ -65,7 +65,7 @@ func (p *filePlan) block(b int) []byte {
 // row appends one row.
 func (p *filePlan) row(text []byte, s slot, m *memory, rng *rand.Rand) []byte {
 	if s.segment.label == infiltration {
-		f := p.tables.piece(s.k, stream(p.seed, p.key, 4, uint64(s.k)), p.connection(s.k))
+		f := p.tables.piece(s.k, stream(p.seed, p.key, pieceStream, uint64(s.k)), p.connection(s.k))
 		return f.append(text, p.style, s.segment.label)
 	}
 	odd := s.segment.oddity(s.k)

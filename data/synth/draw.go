@@ -12,14 +12,7 @@ type scores [columnCount]float64
 // pick chooses a cluster with the frequencies of a mix.
 func (c *class) pick(mix int, rng *rand.Rand) *cluster {
 	running := c.mixes[mix]
-	at := rng.IntN(running[len(running)-1])
-	i, found := slices.BinarySearch(running, at)
-	if found { // running[i] rows come before cluster i+1
-		i++
-		for running[i] == at {
-			i++
-		}
-	}
+	i, _ := slices.BinarySearch(running, 1+rng.IntN(running[len(running)-1]))
 	return c.clusters[i]
 }
 

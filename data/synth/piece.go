@@ -9,7 +9,7 @@ import (
 // connection is the seed path of the connection that piece k of a file belongs to.
 func (p *filePlan) connection(k int) func(part uint64) *rand.Rand {
 	c, _ := p.tables.connections.at(k)
-	return func(part uint64) *rand.Rand { return stream(p.seed, p.key, 5, uint64(c), part) }
+	return func(part uint64) *rand.Rand { return stream(p.seed, p.key, connectionStream, uint64(c), part) }
 }
 
 // at finds piece k: the number of its connection, counted on through the sets of

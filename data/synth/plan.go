@@ -61,7 +61,7 @@ func planFile(t *tables, spec fileSpec, counts fileCounts, seed uint64) (filePla
 		return plan, err
 	}
 	plan.benign = &segment{class: benign, mix: benign.mixNamed(spec.mix), label: benign.label, rows: counts.benign - scanned, to: 1}
-	plan.benign.odd = benignOddities(plan.benign.rows, counts.benign, spec, stream(seed, plan.key, 1))
+	plan.benign.odd = benignOddities(plan.benign.rows, counts.benign, spec, stream(seed, plan.key, benignStream))
 	attacks := spec.attacks
 	rows := counts.attacks
 	if scanned > 0 {
@@ -74,7 +74,7 @@ func planFile(t *tables, spec fileSpec, counts fileCounts, seed uint64) (filePla
 			return plan, err
 		}
 		s := &segment{class: c, label: labelText(a.label), rows: rows[i], from: a.from, to: a.to}
-		s.odd = attackOddities(s.rows, a, stream(seed, plan.key, 2, uint64(i)))
+		s.odd = attackOddities(s.rows, a, stream(seed, plan.key, attackStream, uint64(i)))
 		plan.segments = append(plan.segments, s)
 	}
 	plan.makeRoom()

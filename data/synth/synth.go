@@ -65,6 +65,9 @@ type File struct {
 // to find. Where that would make the attacks more than half of all rows, the 36
 // shrinks as far as needed. Every file keeps one benign row at least; a Config
 // with fewer rows than that needs is an error.
+//
+// A quarter of Thursday afternoon's benign rows is the intruder's port scan, as
+// in the real file, and labelled BENIGN as it is there.
 func Files(cfg Config) ([]File, error) {
 	profile, err := profileNamed(cfg.Profile)
 	if err != nil {
@@ -108,6 +111,15 @@ func (f File) Write(w io.Writer) error {
 	}
 	return nil
 }
+
+// What the generators of a file are for.
+const (
+	benignStream     = iota + 1 // faults of benign rows
+	attackStream                // faults of an attack's rows
+	blockStream                 // rows of a block
+	pieceStream                 // what is its own of an Infiltration piece
+	connectionStream            // what a connection's pieces share
+)
 
 // stream is a generator of its own for each tuple of numbers.
 func stream(seed uint64, path ...uint64) *rand.Rand {

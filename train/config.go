@@ -35,6 +35,10 @@ type ModelConfig struct {
 	// reconstruct the clean input (Vincent et al. 2008).
 	Noise float64 `yaml:"noise" json:"noise"`
 	Mask  float64 `yaml:"mask" json:"mask"`
+	// Passes is how often an autoencoder's score sends a row through it: from the
+	// second time on the reconstruction is reconstructed, which moves it further
+	// towards what the training rows look like.
+	Passes int `yaml:"passes" json:"passes"`
 	// Score is how an autoencoder turns residuals r_j into a score: "squared"
 	// (mean r²), "variance" (mean r²/training variance of r_j), "log_median"
 	// (mean log1p(|r_j| / training median of |r_j|)) or "log_median_squared" (the

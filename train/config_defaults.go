@@ -42,6 +42,7 @@ func (m *ModelConfig) complete(f filler) {
 		// Under plain squared errors the few columns that no model reconstructs
 		// drown the rest, so each residual is put on its own scale.
 		f.text("model.score", &m.Score, "variance")
+		f.whole("model.passes", &m.Passes, 1)
 	}
 	fill(f, "model.hidden", &m.Hidden, hidden)
 	f.text("model.init", &m.Init, init)

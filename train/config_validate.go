@@ -37,6 +37,7 @@ func modelRules() []Rule {
 		{Field: "model.ensemble", Range: Between(1, 256), Doc: "members, each with its own seed, that are trained and averaged"},
 		{Field: "model.noise", Range: FromZero(), Doc: "standard deviation of the noise on the scaled input in training"},
 		{Field: "model.mask", Range: Share(), Doc: "share of the inputs that is set to 0 in training"},
+		{Field: "model.passes", Range: Between(1, 16), When: autoencoder, Doc: "how often a score sends a row through the autoencoder"},
 		{Field: "model.score", OneOf: []string{"squared", "variance", "log_median", "log_median_squared"}, When: autoencoder, Doc: "how residuals become a score"},
 	}
 }

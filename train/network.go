@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 
@@ -15,6 +16,7 @@ type network struct {
 	data    *Data
 	program *kernels.Program
 	machine kernels.Machine
+	bound   kernels.Data
 	kept    []kernels.Buf // parameters, statistics and moments: what a checkpoint holds
 }
 
@@ -43,8 +45,8 @@ func newNetwork(c Config, objective graph.Objective, data *Data, y []float32, ba
 			n.kept = append(n.kept, kernels.Buf(i))
 		}
 	}
-	bound := kernels.Data{X: data.X, Rows: data.Rows, Cols: data.Cols, Y: y}
-	if err := machine.Bind(bound); err != nil {
+	n.bound = kernels.Data{X: data.X, Rows: data.Rows, Cols: data.Cols, Y: y}
+	if err := machine.Bind(n.bound); err != nil {
 		machine.Close()
 		return nil, nil, err
 	}
@@ -125,6 +127,40 @@ func (n *network) predict(ctx context.Context, rows []int32, use func(chunk []in
 			return err
 		}
 		if err := use(chunk, out[:len(chunk)*n.outputs()]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reconstruct is predict for an autoencoder whose outputs go through it again,
+// passes times in all.
+func (n *network) reconstruct(ctx context.Context, rows []int32, passes int, use func(chunk []int32, out []float32) error) error {
+	return n.predict(ctx, rows, func(chunk []int32, out []float32) error {
+		if err := n.feedBack(out, len(chunk), passes-1); err != nil {
+			return err
+		}
+		return use(chunk, out)
+	})
+}
+
+// feedBack replaces out, of the given number of rows, by its reconstruction, times over.
+func (n *network) feedBack(out []float32, rows, times int) (err error) {
+	if times <= 0 {
+		return nil
+	}
+	in := make([]float32, len(out))
+	every := make([]int32, rows)
+	for i := range every {
+		every[i] = int32(i)
+	}
+	defer func() { err = errors.Join(err, n.machine.Bind(n.bound)) }()
+	if err := n.machine.Bind(kernels.Data{X: in, Rows: rows, Cols: n.data.Cols}); err != nil {
+		return err
+	}
+	for range times {
+		copy(in, out)
+		if err := n.machine.Predict(every, out); err != nil {
 			return err
 		}
 	}

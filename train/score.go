@@ -31,17 +31,18 @@ const residualSample = 20000
 type scorer struct {
 	network *network
 	kind    string    // ModelConfig.Score for an autoencoder, "" for a DNN
+	passes  int       // ModelConfig.Passes for an autoencoder, else 1
 	scale   []float64 // autoencoder: one a column, > 0; nil where the kind needs none
 }
 
 // newScorer fits the scorer of net on rows, the rows it trained on. Residuals
 // that are not finite are a *notFinite.
 func newScorer(ctx context.Context, c ModelConfig, net *network, rows []int32) (*scorer, error) {
-	s := &scorer{network: net}
+	s := &scorer{network: net, passes: 1}
 	if c.Kind != "autoencoder" {
 		return s, nil
 	}
-	s.kind = c.Score
+	s.kind, s.passes = c.Score, c.Passes
 	if s.kind == "squared" {
 		return s, nil
 	}
@@ -70,7 +71,7 @@ func (s *scorer) fitScale(ctx context.Context, rows []int32) error {
 	for j := range residuals {
 		residuals[j] = make([]float64, 0, len(rows))
 	}
-	err := s.network.predict(ctx, rows, func(chunk []int32, out []float32) error {
+	err := s.network.reconstruct(ctx, rows, s.passes, func(chunk []int32, out []float32) error {
 		for i, r := range chunk {
 			x := s.network.data.row(r)
 			for j := range residuals {
@@ -142,7 +143,7 @@ func finite(value float64, figure string, about ...any) error {
 // *notFinite.
 func (s *scorer) scores(ctx context.Context, rows []int32, dst []float64) error {
 	at := 0
-	return s.network.predict(ctx, rows, func(chunk []int32, out []float32) error {
+	return s.network.reconstruct(ctx, rows, s.passes, func(chunk []int32, out []float32) error {
 		width := len(out) / len(chunk)
 		for i, r := range chunk {
 			v := s.row(out[i*width:(i+1)*width], s.network.data.row(r))

@@ -1,7 +1,10 @@
 package train
 
 import (
+	"context"
 	"math"
+	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -61,4 +64,55 @@ func TestResidualScores(t *testing.T) {
 			t.Errorf("%s: %v, want %v", kind, got, want)
 		}
 	}
+}
+
+// TestPassesFeedTheReconstructionBack holds two passes against predicting the
+// outputs of one as if they were the data.
+func TestPassesFeedTheReconstructionBack(t *testing.T) {
+	tr := trial(t, "autoencoder", nil)
+	m := newTestMember(t, tr)
+	rows := tr.Data.Test
+	once := outputs(t, m.network, rows, 1)
+	fed := *tr.Data
+	fed.X = make([]float32, len(fed.X))
+	for i, r := range rows {
+		copy(fed.row(r), once[i*fed.Cols:(i+1)*fed.Cols])
+	}
+	other := *tr
+	other.Data = &fed
+	want := outputs(t, newTestMember(t, &other).network, rows, 1)
+	if got := outputs(t, m.network, rows, 2); !slices.Equal(got, want) {
+		t.Error("the second pass is not the reconstruction of the first")
+	}
+	if got := outputs(t, m.network, rows, 1); !slices.Equal(got, once) {
+		t.Error("two passes leave the network bound to other data")
+	}
+}
+
+func newTestMember(t *testing.T, tr *Trial) *member {
+	t.Helper()
+	metrics, err := openMetricsLog(filepath.Join(tr.Dir, "metrics.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { metrics.Close() })
+	m, err := tr.newMember(0, tr.Data.targets(), metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.network.Close() })
+	return m
+}
+
+func outputs(t *testing.T, n *network, rows []int32, passes int) []float32 {
+	t.Helper()
+	var all []float32
+	err := n.reconstruct(context.Background(), rows, passes, func(_ []int32, out []float32) error {
+		all = append(all, out...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }

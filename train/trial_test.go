@@ -88,7 +88,7 @@ var kinds = []struct {
 		c.Train.Epochs = 40
 		c.Train.EarlyStop = EarlyStopConfig{Metric: "validation.average_precision", Patience: 3}
 	}},
-	{"autoencoder", "autoencoder", func(c *Config) { c.Model.Noise, c.Model.Mask = 0.3, 0.1 }},
+	{"autoencoder, two passes", "autoencoder", func(c *Config) { c.Model.Noise, c.Model.Mask, c.Model.Passes = 0.3, 0.1, 2 }},
 	{"autoencoder, ensemble, early stop on loss", "autoencoder", func(c *Config) {
 		c.Model.Ensemble, c.Loss.Kind, c.Loss.Delta = 2, "huber", 1
 		c.Train.EarlyStop = EarlyStopConfig{Metric: "validation.loss", Patience: 2}

@@ -25,8 +25,9 @@ const (
 //	f = v                                for Identity
 //	f = float32(sign(v)·log1p(|v|))      for SignedLog1p, in float64 until then
 //	y = float32(float32(f-Mean[j])·InvStd[j])
+//	y = min(max(y, -Clip), Clip)         where Clip is above 0
 //
-// with every operation of the last line rounded to float32. Two zeros aside
+// with every operation of the third line rounded to float32. Two zeros aside
 // (sign(-0) is 0) this is all there is to it, so that another program which
 // follows it gets the same bits. y is finite for SignedLog1p; for Identity it
 // overflows where |f-Mean[j]| does.
@@ -43,6 +44,10 @@ type Scaler struct {
 	// scikit-learn), and 0 for a column that is constant in training: it
 	// becomes 0 everywhere.
 	InvStd []float32 `json:"inv_std"`
+	// Clip bounds y, in standard deviations; 0 leaves it unbounded. A column that
+	// is the same in all but a few training rows lies 60 deviations out in those,
+	// and would rule a squared loss.
+	Clip float32 `json:"clip"`
 }
 
 // rowBlock is how many rows one goroutine transforms at a time: 256 rows of 76
@@ -87,7 +92,11 @@ func (s *Scaler) transformRow(dst, row []float32, columns []int, f func(float32)
 		if !finite(v) {
 			v = s.Fill[i]
 		}
-		dst[i] = (f(v) - s.Mean[i]) * s.InvStd[i]
+		y := (f(v) - s.Mean[i]) * s.InvStd[i]
+		if s.Clip > 0 {
+			y = min(max(y, -s.Clip), s.Clip)
+		}
+		dst[i] = y
 	}
 }
 
@@ -133,6 +142,9 @@ func (s *Scaler) Locate(names []string) ([]int, error) {
 func (s *Scaler) Validate() error {
 	if function(s.Func) == nil {
 		return unknownFunc(s.Func)
+	}
+	if !finite(s.Clip) || s.Clip < 0 {
+		return fmt.Errorf("scale: clip is %v, want 0 or more", s.Clip)
 	}
 	for name, values := range map[string][]float32{"fill": s.Fill, "mean": s.Mean, "inv_std": s.InvStd} {
 		if len(values) != len(s.Columns) {

@@ -351,3 +351,19 @@ func TestFitRefusesWhatItCannotFit(t *testing.T) {
 		t.Errorf("unknown function gave %v", err)
 	}
 }
+
+func TestClipBoundsBothSides(t *testing.T) {
+	features := []float32{-100, -1, 0, 1, 100}
+	s := &Scaler{Columns: []string{"a"}, Func: Identity, Fill: []float32{0}, Mean: []float32{0}, InvStd: []float32{2}, Clip: 5}
+	got := make([]float32, len(features))
+	s.Transform(got, features, 1, []int{0}, nil)
+	if want := []float32{-5, -2, 0, 2, 5}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for _, bad := range []float32{-1, float32(math.NaN()), float32(math.Inf(1))} {
+		s.Clip = bad
+		if s.Validate() == nil {
+			t.Errorf("clip %v is valid", bad)
+		}
+	}
+}

@@ -69,7 +69,7 @@ func New(set *prepared.Set, d spec.Data) (*Dataset, error) {
 	if ds.Split, ds.Leakage, err = split.Make(d.Split.Config, ds.Rows); err != nil {
 		return nil, fmt.Errorf("data.%w", err)
 	}
-	if err := ds.fitScaler(m.Columns, d.Scale); err != nil {
+	if err := ds.fitScaler(m.Columns, d); err != nil {
 		return nil, err
 	}
 	ds.classOf = classOf
@@ -155,13 +155,13 @@ func positions(keep, rows []int32) []int32 {
 
 // fitScaler fits the formula on the train part. Columns that are constant there
 // teach nothing and are left out: an autoencoder's score would count them.
-func (ds *Dataset) fitScaler(names []string, function string) error {
+func (ds *Dataset) fitScaler(names []string, d spec.Data) error {
 	r := ds.Rows
-	fitted, err := scale.Fit(r.Features, r.Cols, r.Columns, names, ds.Split.Train, function)
+	fitted, err := scale.Fit(r.Features, r.Cols, r.Columns, names, ds.Split.Train, d.Scale)
 	if err != nil {
 		return err
 	}
-	kept := &scale.Scaler{Func: fitted.Func}
+	kept := &scale.Scaler{Func: fitted.Func, Clip: float32(d.Clip)}
 	for i, c := range r.Columns {
 		if fitted.InvStd[i] == 0 {
 			ds.Constant = append(ds.Constant, names[c])

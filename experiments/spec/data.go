@@ -34,6 +34,8 @@ type Data struct {
 	Split      Split  `yaml:"split" json:"split"`
 	// Scale is the function before standardisation: signed_log1p or identity.
 	Scale string `yaml:"scale" json:"scale"`
+	// Clip bounds scaled values, in standard deviations; 0 leaves them unbounded.
+	Clip float64 `yaml:"clip" json:"clip"`
 	// ExtraLabels lists labels of the flows that the schema does not know.
 	ExtraLabels []string `yaml:"extra_labels" json:"extra_labels"`
 	// FlowsPerDay is the rate at which alerts a day are given.
@@ -200,6 +202,7 @@ func dataRules() []train.Rule {
 		{Field: "data.split.train_files", Doc: "globs on file names"},
 		{Field: "data.split.validation_files", Doc: "globs on file names"},
 		{Field: "data.split.test_files", Doc: "globs on file names"},
+		{Field: "data.clip", Range: train.FromZero(), Doc: "bound of scaled values in standard deviations; 0 for none"},
 		{Field: "data.scale", OneOf: []string{"signed_log1p", "identity"}, Doc: "function before standardisation"},
 		{Field: "data.extra_labels", Doc: "labels beyond those of CICIDS2017"},
 		{Field: "data.flows_per_day", Range: train.Positive(), Doc: "rate at which alerts a day are given"},

@@ -97,7 +97,7 @@ func Sweepable() []string {
 		section, _, nested := strings.Cut(l.path, ".")
 		switch {
 		case !nested:
-		case section != "data", l.path == "data.drop", l.path == "data.duplicates", l.path == "data.scale", l.path == "data.split.by":
+		case section != "data", l.path == "data.drop", l.path == "data.duplicates", l.path == "data.scale", l.path == "data.clip", l.path == "data.split.by":
 			paths = append(paths, l.path)
 		}
 	}

@@ -7,8 +7,9 @@ DATA is a folder with cicids2017-mini/ (79-column form: BENIGN and Infiltration 
 
 A class is cut into clusters (protocol, service, packet pattern, duration), and each cluster has for every base column
 either its common values with their shares or quantiles, and the correlation of the columns' normal scores. No row can
-be read back: a common value is one that several rows share; extremes are rounded to two digits; and classes below 100
-rows have a few Harrell-Davis quantiles (weighted means of all their values) and shrunken correlations.
+be read back: a common value is one that several rows share; extremes are rounded to two digits; classes below 100 rows
+have at most 9 Harrell-Davis quantiles (weighted means of all their values), below 30 rows 4, and shrunken correlations;
+and what fewer than 10 rows have is left out.
 """
 import json
 import os
@@ -189,7 +190,9 @@ def quantiles(v, kind, levels):
 
 
 def coarse(x, kind):
-    return float(np.log1p(two_digits(np.expm1(x)))) if kind == 'log' else round(x, 2)
+    if kind == 'log':
+        return float(np.log1p(two_digits(np.expm1(x))))
+    return two_digits(x) if abs(x) > 1.5 else round(x, 2)
 
 
 def stepped(v, kind, steps):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -143,6 +144,7 @@ func flagsFirst(commands []*cli.Command, args []string) []string {
 		return args
 	}
 	flags := append([]string{}, args[:len(args)-len(rest)]...)
+	name := flags[:len(flags):len(flags)]
 	var arguments []string
 	for len(rest) > 0 {
 		word := rest[0]
@@ -153,6 +155,9 @@ func flagsFirst(commands []*cli.Command, args []string) []string {
 		case len(word) < 2 || word[0] != '-':
 			arguments = append(arguments, word)
 			continue
+		}
+		if slices.Contains(cli.HelpFlag.Names(), strings.TrimLeft(word, "-")) {
+			return append(name, word) // with arguments, cli looks for help on the first
 		}
 		flags = append(flags, word)
 		if takesNext(command, word) {

@@ -116,6 +116,9 @@ func runStudy(c *cli.Context, s *spec.Spec, plan *study.Plan, name string) error
 	}
 	defer st.Close()
 	if err := prepareStudy(c, st); err != nil {
+		if c.Context.Err() == nil {
+			err = errors.Join(err, st.Discard())
+		}
 		return resumable(c, err)
 	}
 	if c.Bool("retry-failed") {

@@ -201,3 +201,36 @@ func TestSecondSweepIsRefused(t *testing.T) {
 	}
 	runSweep(t, path, dir, 1, nil)
 }
+
+// TestDiscard takes a study away that could not begin, and no other.
+func TestDiscard(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "new", "study")
+	before := listing(t, root)
+	sweep, _ := tinySweep(t, dir, 1)
+	if err := sweep.Study.Discard(); err != nil {
+		t.Fatal(err)
+	}
+	wantSame(t, "a new study", listing(t, root), before)
+
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	before = listing(t, root)
+	sweep, _ = tinySweep(t, dir, 1)
+	if err := sweep.Study.Discard(); err != nil {
+		t.Fatal(err)
+	}
+	wantSame(t, "a new study in a folder that was there", listing(t, root), before)
+
+	sweep, _ = tinySweep(t, dir, 1)
+	if err := sweep.Study.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before = listing(t, root)
+	sweep, _ = tinySweep(t, dir, 1)
+	if err := sweep.Study.Discard(); err != nil {
+		t.Fatal(err)
+	}
+	wantSame(t, "an earlier study", listing(t, root), before)
+}

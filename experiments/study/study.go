@@ -52,6 +52,9 @@ type Study struct {
 	Plan  *Plan
 	Store store.Store
 	lock  *fileLock // nil for a worker or a reader
+
+	fresh bool     // Create found no study in the folder
+	made  []string // the folders that Create made, the innermost first
 }
 
 // Create makes the folder of a study of s at dir, or opens it to go on with it,
@@ -61,6 +64,7 @@ func Create(dir string, s *spec.Spec, plan *Plan) (*Study, error) {
 	if err := checkFolder(dir); err != nil {
 		return nil, err
 	}
+	made := missing(dir)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("output folder: %w; choose another with --out", err)
 	}
@@ -72,12 +76,14 @@ func Create(dir string, s *spec.Spec, plan *Plan) (*Study, error) {
 	if err != nil {
 		return nil, fmt.Errorf("output folder: %w; choose another with --out", err)
 	}
+	_, err = os.Stat(filepath.Join(dir, documentName))
+	fresh := errors.Is(err, fs.ErrNotExist)
 	study, err := create(dir, s, plan)
 	if err != nil {
 		held.unlock()
 		return nil, err
 	}
-	study.lock = held
+	study.lock, study.fresh, study.made = held, fresh, made
 	return study, nil
 }
 

@@ -207,6 +207,53 @@ func TestInterruptedSweepSaysHowToGoOn(t *testing.T) {
 	}
 }
 
+// TestFailedTrialsFailTheSweep puts another trial's result into a trial's folder.
+func TestFailedTrialsFailTheSweep(t *testing.T) {
+	t.Chdir(nowhere(t))
+	if code, _, log := flowbench(t, "sweep", "testdata/small.yaml", "--out", "a"); code != 0 {
+		t.Fatal(log)
+	}
+	raw, err := os.ReadFile("a/trials/0004/result.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	copyStudy(t, "a", "b")
+	foreign := "b/trials/0003/result.json"
+	if err := os.MkdirAll(filepath.Dir(foreign), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(foreign, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, out, log := flowbench(t, "sweep", "testdata/small.yaml", "--out", "b")
+	if code != exitFailed || !strings.Contains(log, "1 of 10 trials failed; flowbench runs b says why") || !strings.Contains(out, "belongs to another trial") {
+		t.Errorf("exit code %d:\n%s%s", code, out, log)
+	}
+	if err := os.Remove(foreign); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, log := flowbench(t, "sweep", "testdata/small.yaml", "--out", "b", "--retry-failed"); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, log)
+	}
+}
+
+// copyStudy writes to the folder to what the study in from began with.
+func copyStudy(t *testing.T, from, to string) {
+	t.Helper()
+	for _, name := range []string{"study.json", "plan.json"} {
+		raw, err := os.ReadFile(filepath.Join(from, name))
+		if err == nil {
+			err = os.MkdirAll(to, 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, name), raw, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestDataAnswersInJSON(t *testing.T) {
 	t.Chdir(nowhere(t))
 	const flows = "synth://infiltration?seed=7&rows=400"

@@ -47,9 +47,9 @@ func wantOneMessage(t *testing.T, p *process, parts ...string) {
 
 // TestDiskFullOfFlows has no room for the prepared flows, then gets it.
 func TestDiskFullOfFlows(t *testing.T) {
-	root := disk(t, "size=256k")
+	root, spec := disk(t, "size=256k"), oneReplicate(t)
 	dir := filepath.Join(root, "study")
-	wantOneMessage(t, startSweep(t, killSpec, dir, 2, nil), "no space left on device", dir, "free some space")
+	wantOneMessage(t, startSweep(t, spec, dir, 2, nil), "no space left on device", dir, "free some space")
 	left, err := filepath.Glob(filepath.Join(dir, "*data*"))
 	hidden, hiddenErr := filepath.Glob(filepath.Join(dir, ".*"))
 	if errors.Join(err, hiddenErr) != nil || len(left)+len(hidden) > 0 {
@@ -58,7 +58,7 @@ func TestDiskFullOfFlows(t *testing.T) {
 	if err := unix.Mount("tmpfs", root, "tmpfs", unix.MS_REMOUNT, "size=64m"); err != nil {
 		t.Fatal(err)
 	}
-	runSweep(t, killSpec, dir, 2, nil)
+	runSweep(t, spec, dir, 2, nil)
 	wantEachTrialOnce(t, dir, 0)
 }
 
@@ -106,8 +106,8 @@ data:
   source: synth://infiltration?seed=7&rows=400
   positive: [Infiltration]
   split: {by: random, train: 0.5, validation: 0.2, test: 0.3, seed: 1}
-model: {kind: dnn, hidden: [512, 256]}
-train: {batch: 64, epochs: 2}
+model: {kind: dnn, hidden: [256, 128]}
+train: {batch: 64, epochs: 1}
 sweep: {method: grid, parameters: {loss.class_weight: {values: [none, balanced]}}}
 `
 
@@ -126,7 +126,7 @@ func TestFilesThatMayNotGrow(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 {
 		t.Errorf("half-written: %v %v", left, err)
 	}
-	wantOneMessage(t, startSweep(t, path, dir, 1, nil, limitVariable+"=1000000"),
+	wantOneMessage(t, startSweep(t, path, dir, 1, nil, limitVariable+"=500000"),
 		"file too large", "checkpoint-member0", "raise the limit of file sizes (ulimit -f), then run the same command again", "could not go on")
 	wantNothingRuns(t, dir)
 	runSweep(t, path, dir, 1, nil)

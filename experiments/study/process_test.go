@@ -292,6 +292,24 @@ func kept(t *testing.T, dir string) map[string]string {
 	return files
 }
 
+// oneReplicate is killSpec with a third of its trials.
+func oneReplicate(t *testing.T) string {
+	t.Helper()
+	raw, err := os.ReadFile(killSpec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "spec.yaml")
+	text := strings.Replace(string(raw), "replicates: 3", "replicates: 1", 1)
+	if text == string(raw) {
+		t.Fatalf("%s has not three replicates", killSpec)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // calm is what a sweep of killSpec keeps that nobody disturbs. It is swept once.
 func calm(t *testing.T) map[string]string {
 	t.Helper()

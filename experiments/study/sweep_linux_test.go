@@ -133,7 +133,7 @@ func TestFinishedSweepRunsNoWorker(t *testing.T) {
 
 // TestWatchSeesEveryTrialEnd counts what a sweep shows of itself.
 func TestWatchSeesEveryTrialEnd(t *testing.T) {
-	sweep, _ := tinySweep(t, filepath.Join(t.TempDir(), "study"), 2)
+	sweep, _ := tinySweep(t, filepath.Join(t.TempDir(), "study"), 1)
 	var last Progress
 	sweep.Watch = func(p Progress) { last = p } // one call at a time, all before Run returns
 	if _, err := sweep.Run(t.Context()); err != nil {

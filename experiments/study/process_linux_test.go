@@ -36,6 +36,15 @@ func childrenOf(t *testing.T, pid int) []int {
 	return children
 }
 
+func TestZombiesAreNotAlive(t *testing.T) {
+	if pid := zombie(t); alive(pid) {
+		t.Errorf("process %d has ended, and counts as alive", pid)
+	}
+	if pid := idle(t); !alive(pid) {
+		t.Errorf("process %d waits, and counts as dead", pid)
+	}
+}
+
 // zombie is the number of a process that has ended and was not waited for.
 func zombie(t *testing.T) int {
 	t.Helper()

@@ -58,6 +58,50 @@ func claimNext(t *testing.T, w *Worker) *store.Claim {
 	return claim
 }
 
+// wantNothingRuns makes sure that an interrupted sweep left no claim behind.
+func wantNothingRuns(t *testing.T, dir string) {
+	t.Helper()
+	st, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	trials, err := st.Store.Trials(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, trial := range trials {
+		if trial.State == store.Running {
+			t.Errorf("trial %d is still claimed by %s", trial.Index, trial.Worker)
+		}
+	}
+}
+
+// wantEachTrialOnce makes sure that every trial was brought to its end by one
+// attempt alone, and that at least so many others were cut short.
+func wantEachTrialOnce(t *testing.T, dir string, cut int) {
+	t.Helper()
+	st := openStudy(t, dir)
+	lost := 0
+	for i := range st.Plan.Trials {
+		attempts, err := st.Store.Attempts(t.Context(), i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		states := map[store.State]int{}
+		for _, a := range attempts {
+			states[a.State]++
+		}
+		if whole := states[store.Done] + states[store.Diverged]; whole != 1 || states[store.Running] != 0 || states[store.Failed] != 0 {
+			t.Errorf("trial %d: attempts ended as %v, want one done", i, states)
+		}
+		lost += states[store.Stale]
+	}
+	if lost < cut {
+		t.Errorf("%d attempts were cut short, want at least %d: the kills missed", lost, cut)
+	}
+}
+
 // wantTrial checks a trial's state and how the attempts at it ended, oldest first.
 func wantTrial(t *testing.T, st *Study, index int, state store.State, attempts ...store.State) store.Trial {
 	t.Helper()

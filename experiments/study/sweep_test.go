@@ -157,7 +157,6 @@ func TestOrphans(t *testing.T) {
 		want         store.State
 	}{
 		{"a dead sweep", fmt.Sprintf("%s/%d/0.0", host, dead(t)), store.Planned},
-		{"a sweep that nobody has waited for", fmt.Sprintf("%s/%d/1.3", host, zombie(t)), store.Planned},
 		{"a living process", fmt.Sprintf("%s/%d/0.0", host, living), store.Running},
 		{"an earlier run in this process", WorkerName(0, 7), store.Planned},
 		{"another machine", fmt.Sprintf("not-%s/%d/0.0", host, dead(t)), store.Running},

@@ -40,13 +40,14 @@ func (s *Study) Comparison(ctx context.Context) (*compare.Table, error) {
 			if end.result != nil && end.result.Test != nil && example == nil {
 				example = end.result
 			}
+			// Baselines tell two classes apart, whatever the task.
+			t.Multiclass = t.Multiclass || end.result != nil && end.result.Classes != nil
 			replicate++
 		}
 		t.Configurations = append(t.Configurations, row)
 	}
 	t.Title = s.title(example)
 	t.Named = s.Plan.named()
-	t.Multiclass = example != nil && example.Classes != nil
 	return t, nil
 }
 

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"flowbench/data/schema"
@@ -25,17 +24,13 @@ type Cell struct {
 }
 
 // Builder counts while a set of files is read. It is not safe for use by
-// several goroutines. Memory is fixed by the numbers of columns, labels, files
-// and reasons, not by the rows.
+// several goroutines; Part is. Memory is fixed by the numbers of columns,
+// labels, files and reasons, not by the rows.
 type Builder struct {
 	labels    []string
 	attempted string
-	columns   []Column // Min, Max, Present and Constant are filled in by Ledger
-	least     []float32
-	greatest  []float32
-	equal     equality
+	values    values
 	files     []*FileBuilder
-	rows      int64
 
 	counted     bool
 	distinct    int64
@@ -47,17 +42,7 @@ type Builder struct {
 // NewBuilder starts an account of the named columns. labels gives the name of
 // each label number.
 func NewBuilder(columns, labels []string, attempted schema.Attempted) *Builder {
-	b := &Builder{
-		labels: labels, attempted: string(attempted),
-		columns: make([]Column, len(columns)), equal: newEquality(len(columns)),
-		least: make([]float32, len(columns)), greatest: make([]float32, len(columns)),
-		byLabel: make([]int64, len(labels)),
-	}
-	for i, name := range columns {
-		b.columns[i].Name = name
-		b.least[i], b.greatest[i] = float32(math.Inf(1)), float32(math.Inf(-1))
-	}
-	return b
+	return &Builder{labels: labels, attempted: string(attempted), values: newValues(columns), byLabel: make([]int64, len(labels))}
 }
 
 // File starts the account of the next file.
@@ -73,34 +58,7 @@ func (b *Builder) File(name, form string) *FileBuilder {
 
 // Observe takes the values of kept rows, row-major, missing cells as NaN: each
 // kept row once, in order. It reads features only during the call.
-func (b *Builder) Observe(features []float32) {
-	cols := len(b.columns)
-	for len(features) > 0 {
-		row, least, greatest := features[:cols], b.least[:cols], b.greatest[:cols]
-		features = features[cols:]
-		b.rows++
-		for j, v := range row {
-			if v < least[j] {
-				least[j] = v
-			}
-			if v > greatest[j] {
-				greatest[j] = v
-			}
-			if v < 0 {
-				b.columns[j].negative(v)
-			}
-		}
-		b.equal.refine(row)
-	}
-}
-
-func (c *Column) negative(v float32) {
-	if v == -1 && schema.Sentinel(c.Name) {
-		c.Sentinel++
-	} else {
-		c.Negative++
-	}
-}
+func (b *Builder) Observe(features []float32) { b.values.observe(features) }
 
 // Occurrence says what is new about a kept row.
 type Occurrence struct {
@@ -138,28 +96,8 @@ type FileBuilder struct {
 
 // Keep counts a kept row with its missing cells.
 func (f *FileBuilder) Keep(label int, attempted bool, missing []Cell) {
-	l := &f.labels[label]
-	l.Read++
-	l.Kept++
-	if attempted {
-		l.Attempted++
-	}
-	if len(missing) == 0 {
-		return
-	}
-	l.MissingRows++
-	l.MissingCells += int64(len(missing))
-	for _, cell := range missing {
-		c := &f.set.columns[cell.Column]
-		switch cell.Kind {
-		case Infinite:
-			c.Infinite++
-		case NaN:
-			c.NaN++
-		case Blank:
-			c.Blank++
-		}
-	}
+	f.labels[label].keep(attempted, len(missing))
+	f.set.values.missing(missing)
 }
 
 // Drop counts a dropped row; label is -1 where it could not be read.
@@ -182,11 +120,11 @@ func (b *Builder) Ledger() *Ledger {
 		l.Files = append(l.Files, file)
 	}
 	l.Labels = append(l.Labels, occurring(totals)...)
-	l.Columns = slices.Clone(b.columns)
+	l.Columns = slices.Clone(b.values.columns)
 	for i := range l.Columns {
-		l.Columns[i].close(b.rows, b.least[i], b.greatest[i])
+		l.Columns[i].close(b.values.rows, b.values.least[i], b.values.greatest[i])
 	}
-	classes := slices.Clone(b.equal.classes)
+	classes := slices.Clone(b.values.equal.classes)
 	slices.SortFunc(classes, func(x, y []int) int { return x[0] - y[0] })
 	for _, class := range classes {
 		if names := b.varying(class); len(names) > 1 {
@@ -234,8 +172,8 @@ func (c *Column) close(rows int64, least, greatest float32) {
 func (b *Builder) varying(class []int) []string {
 	var names []string
 	for _, j := range class {
-		if b.least[j] < b.greatest[j] {
-			names = append(names, b.columns[j].Name)
+		if b.values.least[j] < b.values.greatest[j] {
+			names = append(names, b.values.columns[j].Name)
 		}
 	}
 	return names

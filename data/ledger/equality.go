@@ -32,7 +32,26 @@ func (e *equality) refine(row []float32) {
 	}
 }
 
-// split breaks up class i by the values of the row.
+// meet takes the rows of another account of the same columns into account: what
+// differs there differs here.
+func (e *equality) meet(other equality, cols int) {
+	if len(e.classes) == len(other.classes) && (len(e.classes) == 0 || &e.classes[0] == &other.classes[0]) {
+		return // nothing was split since other started from e
+	}
+	row := make([]float32, cols) // that names the class of each column
+	for j := range row {
+		row[j] = math.Float32frombits(uint32(len(other.classes) + j))
+	}
+	for i, class := range other.classes {
+		for _, j := range class {
+			row[j] = math.Float32frombits(uint32(i))
+		}
+	}
+	e.refine(row)
+}
+
+// split breaks up class i by the values of the row. It writes to no list that
+// it was given: copies of an equality stay as they are.
 func (e *equality) split(i int, row []float32) {
 	var parts [][]int
 	place := make(map[uint32]int)

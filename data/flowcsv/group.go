@@ -4,12 +4,15 @@ import "flowbench/data/ledger"
 
 // groups numbers connections and distinct feature rows, in one sequence from 0
 // in order of first appearance. Its memory grows with the number of different
-// ones, by some 40 bytes each.
+// ones, by some 50 bytes each.
 type groups struct {
-	next        int64
-	connections map[digest]int64
-	rows        map[digest]firstRow
-	relabelled  map[labelledRow]struct{} // labels beyond the first of a feature row
+	next       int64
+	numbers    *numbering // of feature rows
+	rows       pages[firstRow]
+	relabelled map[labelledRow]struct{} // labels beyond the first of a feature row
+
+	connectionNumbers *numbering
+	connections       pages[int64] // their groups
 }
 
 // firstRow is what is kept of the first row with some feature values.
@@ -20,54 +23,48 @@ type firstRow struct {
 }
 
 type labelledRow struct {
-	row   digest
+	row   int
 	label int32
 }
 
 func newGroups() *groups {
-	return &groups{
-		connections: make(map[digest]int64), rows: make(map[digest]firstRow),
-		relabelled: make(map[labelledRow]struct{}),
-	}
+	return &groups{numbers: newNumbering(), connectionNumbers: newNumbering(), relabelled: make(map[labelledRow]struct{})}
 }
 
 // add takes the next row and returns its group: that of its connection, or, for
 // rows without one, that of all rows with the same feature values.
 func (g *groups) add(row digest, label int32, connection digest, connected bool) (int64, ledger.Occurrence) {
-	first, seen := g.rows[row]
-	occurrence := ledger.Occurrence{Features: !seen, Label: !seen}
-	changed := !seen
-	if !seen {
-		first = firstRow{group: -1, label: label}
+	number, isNew := g.numbers.number(row)
+	first := g.rows.at(number)
+	occurrence := ledger.Occurrence{Features: isNew, Label: isNew}
+	if isNew {
+		*first = firstRow{group: -1, label: label}
 	} else if first.label != label {
-		key := labelledRow{row, label}
+		key := labelledRow{number, label}
 		_, known := g.relabelled[key]
 		g.relabelled[key] = struct{}{}
 		occurrence.Label = !known
 		occurrence.Conflicting = !first.mixed
-		changed = !first.mixed
 		first.mixed = true
 	}
-	group := first.group
 	if connected {
+		var group int64
 		group, occurrence.Connection = g.connection(connection)
-	} else if group < 0 {
-		group = g.number()
-		first.group, changed = group, true
+		return group, occurrence
 	}
-	if changed {
-		g.rows[row] = first
+	if first.group < 0 {
+		first.group = g.number()
 	}
-	return group, occurrence
+	return first.group, occurrence
 }
 
 func (g *groups) connection(d digest) (group int64, isNew bool) {
-	group, seen := g.connections[d]
-	if !seen {
-		group = g.number()
-		g.connections[d] = group
+	number, isNew := g.connectionNumbers.number(d)
+	place := g.connections.at(number)
+	if isNew {
+		*place = g.number()
 	}
-	return group, !seen
+	return *place, isNew
 }
 
 func (g *groups) number() int64 {

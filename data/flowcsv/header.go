@@ -16,32 +16,42 @@ const byteOrderMark = "\xef\xbb\xbf"
 // readHeader reads up to the header line and resolves it. blank is the number
 // of blank lines before it.
 func readHeader(in *lines, place string, opt Options) (layout *schema.Layout, header [][]byte, blank int64, err error) {
+	cells, blank, err := readNames(in, place, opt.MaxLine)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	layout, err = resolve(cells, place, in.number, opt)
+	return layout, normalized(cells), blank, err
+}
+
+// readNames reads up to the header line and returns its cells, which are valid
+// until the next line is read, and the number of blank lines before it.
+func readNames(in *lines, place string, max int) (cells [][]byte, blank int64, err error) {
 	head := in.peek(512)
 	if len(head) == 0 {
 		if in.failed != io.EOF {
-			return nil, nil, 0, readError(place, 1, in.failed)
+			return nil, 0, readError(place, 1, in.failed)
 		}
-		return nil, nil, 0, &Error{File: place, Problem: "the file is empty", Remedy: "fetch it again"}
+		return nil, 0, &Error{File: place, Problem: "the file is empty", Remedy: "fetch it again"}
 	}
 	if err := checkMagic(place, head); err != nil {
-		return nil, nil, 0, err
+		return nil, 0, err
 	}
 	if bytes.HasPrefix(head, []byte(byteOrderMark)) {
 		in.skip(len(byteOrderMark))
 	}
-	line, err := headerLine(in, place, opt.MaxLine)
+	line, err := headerLine(in, place, max)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, 0, err
 	}
 	if err := checkHeaderLine(place, line); err != nil {
-		return nil, nil, 0, err
+		return nil, 0, err
 	}
 	cells, ok := split(line)
 	if !ok {
-		return nil, nil, 0, &Error{File: place, Line: in.number, Problem: "a quote in the header is not closed", Remedy: "correct the header"}
+		return nil, 0, &Error{File: place, Line: in.number, Problem: "a quote in the header is not closed", Remedy: "correct the header"}
 	}
-	layout, err = resolve(cells, place, in.number, opt)
-	return layout, normalized(cells), in.number - 1, err
+	return cells, in.number - 1, nil
 }
 
 // headerLine is the first line that is not blank.
@@ -64,7 +74,13 @@ func resolve(cells [][]byte, place string, line int64, opt Options) (*schema.Lay
 	for i, cell := range cells {
 		names[i] = string(cell)
 	}
-	layout, err := schema.Resolve(names, opt.IgnoreColumns)
+	var layout *schema.Layout
+	var err error
+	if len(opt.Columns) > 0 {
+		layout, err = resolveGiven(names, opt.Columns, opt.IgnoreColumns)
+	} else {
+		layout, err = schema.Resolve(names, opt.IgnoreColumns)
+	}
 	if err != nil {
 		return nil, &Error{File: place, Line: line, Problem: err.Error(), Err: err}
 	}
@@ -105,11 +121,15 @@ func isBlankLine(line []byte) bool {
 
 func lineError(place string, line int64, max int, err error) error {
 	if errors.Is(err, errLongLine) {
-		return &Error{File: place, Line: line, Err: err,
-			Problem: fmt.Sprintf("the line is longer than %d bytes", max),
-			Remedy:  "this is no CSV of flow records, or its line ends are lost; fetch it again"}
+		return longLine(place, line, max)
 	}
 	return readError(place, line, err)
+}
+
+func longLine(place string, line int64, max int) *Error {
+	return &Error{File: place, Line: line, Err: errLongLine,
+		Problem: fmt.Sprintf("the line is longer than %d bytes", max),
+		Remedy:  "this is no CSV of flow records, or its line ends are lost; fetch it again"}
 }
 
 func readError(place string, line int64, err error) error {

@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// startBuffer is the first size of the line buffer: large reads, yet within the second-level cache.
-	startBuffer = 256 << 10
+	// startBuffer is the first size of the line buffer: a header has 2 kB.
+	startBuffer = 16 << 10
 	// DefaultMaxLine is far above the 2 kB that the longest real line has.
 	DefaultMaxLine = 1 << 20
 )
 
 var errLongLine = errors.New("line too long")
 
-// lines cuts a stream into lines. It holds one buffer, at most max bytes and
-// one read ahead.
+// lines cuts the start of a stream into lines. It holds one buffer, at most max
+// bytes and one read ahead.
 type lines struct {
 	in         io.Reader
 	buf        []byte
@@ -99,13 +99,7 @@ func (l *lines) fill() {
 	if l.end == len(l.buf) {
 		l.buf = append(l.buf, make([]byte, len(l.buf))...)
 	}
-	for range 100 {
-		n, err := l.in.Read(l.buf[l.end:])
-		l.end += n
-		l.failed = err
-		if n > 0 || err != nil {
-			return
-		}
-	}
-	l.failed = io.ErrNoProgress
+	n, err := readSome(l.in, l.buf[l.end:])
+	l.end += n
+	l.failed = err
 }

@@ -62,20 +62,22 @@ func compareNumber(t *testing.T, text string) {
 		if ok && (kind != isNumber || math.Float32bits(v) != math.Float32bits(want) || end != at+len(text)) {
 			t.Errorf("shortDecimal(%q, %d) is %v up to %d, want %v", line, at, v, end, want)
 		}
-		if digit, ok := lone([]byte(line), at); ok && (float32(digit) != want || line[at+1] != ',') {
-			t.Errorf("lone(%q, %d) is %d, want %v", line, at, digit, want)
+		var read [1]float32
+		if n, next := decimals([]byte(line), len(line), at, read[:]); n == 1 &&
+			(kind != isNumber || math.Float32bits(read[0]) != math.Float32bits(want) || next != at+len(text)+1) {
+			t.Errorf("decimals(%q, %d) is %v up to %d, want %v", line, at, read[0], next, want)
 		}
 	}
 }
 
 // TestShortDecimalIsUsed makes sure that the fast way is taken where it should be.
 func TestShortDecimalIsUsed(t *testing.T) {
-	for _, text := range []string{"0", "80", "-1", "119995180", "7595.10464", "67.12246771", "0.0", "9007199254740991", "0.000000000000000001"} {
+	for _, text := range []string{"0", "80", "-1", "119995180", "7595.10464", "67.12246771", "0.0", "9007199254740991", "0.000000000000000001", "9007199254740992", "0.29999999999999999", "1234567890123456789", "9999999999.999999999"} {
 		if _, _, ok := shortDecimal([]byte(text), 0); !ok {
 			t.Errorf("%q is left to the slow way", text)
 		}
 	}
-	for _, text := range []string{"", "-", ".", "1e5", "9007199254740992", "12345678901234567890", " 1", "1 ", `"1"`, "+1"} {
+	for _, text := range []string{"", "-", ".", "1e5", "16777217.000000000001", "12345678901234567890", " 1", "1 ", `"1"`, "+1"} {
 		if v, _, ok := shortDecimal([]byte(text), 0); ok {
 			t.Errorf("%q is read as %v", text, v)
 		}

@@ -1,6 +1,7 @@
 package flowcsv
 
 import (
+	"errors"
 	"fmt"
 
 	"flowbench/data/schema"
@@ -30,6 +31,10 @@ type Options struct {
 	Attempted schema.Attempted
 	// Extras keeps schema.Extras as further columns; every file must have them.
 	Extras bool
+	// Columns, where there are any, are the features in place of those of the
+	// known schema: normalised names, which every file must have beside the label
+	// (see FeatureColumns). Extras is not allowed with them.
+	Columns []string
 	// Ungrouped leaves out groups and the count of duplicates, so that memory
 	// does not grow with the rows: Block.Groups is nil.
 	Ungrouped bool
@@ -52,6 +57,14 @@ func (o Options) withDefaults() (Options, error) {
 	default:
 		return o, fmt.Errorf("attempted: %q is none of %q, %q, %q", o.Attempted,
 			schema.AttemptedKeep, schema.AttemptedBenign, schema.AttemptedAttack)
+	}
+	if len(o.Columns) > 0 {
+		if o.Extras {
+			return o, errors.New("columns: given ones have no extra columns; turn one of the two options off")
+		}
+		if err := checkColumns(o.Columns); err != nil {
+			return o, err
+		}
 	}
 	if o.MaxLine < 0 {
 		return o, fmt.Errorf("longest line: %d is negative", o.MaxLine)

@@ -28,6 +28,7 @@ const (
 type step struct {
 	action action
 	column int // of the row, for value and repeat
+	run    int // steps from here on that fill columns one after the other, for value
 	name   string
 }
 
@@ -38,6 +39,7 @@ type parser struct {
 	labels *schema.Labels
 	policy schema.Attempted
 	known  map[string]int // label numbers by the bytes seen so far
+	last   []byte         // the bytes of label, as most rows have the label of the row before
 
 	label     int
 	attempted bool
@@ -54,6 +56,13 @@ func newParser(layout *schema.Layout, labels *schema.Labels, opt Options) *parse
 	p.tupled = layout.HasConnections() && !opt.Ungrouped
 	for i, f := range layout.Fields {
 		p.steps[i] = p.plan(f, opt)
+	}
+	for i := len(p.steps) - 1; i >= 0; i-- {
+		s := &p.steps[i]
+		s.run = 1
+		if i+1 < len(p.steps) && p.steps[i+1].action == value && p.steps[i+1].column == s.column+1 {
+			s.run += p.steps[i+1].run
+		}
 	}
 	return p
 }
@@ -90,28 +99,22 @@ func (p *parser) plan(f schema.Field, opt Options) step {
 	return s
 }
 
-// row reads a line into dst, one value a column, and the fields of p. The error
-// has no file and line yet; after it dst holds part of the row.
-func (p *parser) row(line []byte, dst []float32) *Error {
+// row reads a line, the first size bytes of text, into dst, one value a column,
+// and the fields of p. For the text behind it see decimals. The error has no
+// file and line yet; after it dst holds part of the row.
+func (p *parser) row(text []byte, size int, dst []float32) *Error {
 	p.missing = p.missing[:0]
 	p.attempted = false
+	line := text[:size]
 	at := 0
-	for i := range p.steps {
-		if at > len(line) {
+	for i := 0; i < len(p.steps); i++ {
+		if at > size {
 			return p.ragged(line)
 		}
-		s := &p.steps[i]
-		if s.action == value {
-			if digit, ok := lone(line, at); ok {
-				dst[s.column] = float32(digit)
-				at += 2
-				continue
-			}
-			if v, end, ok := shortDecimal(line, at); ok {
-				dst[s.column] = v
-				at = end + 1
-				continue
-			}
+		n, next := p.fast(i, text, size, at, dst)
+		at = next
+		if i += n; i == len(p.steps) {
+			break
 		}
 		cell, next, ok := field(line, at)
 		if !ok {
@@ -125,13 +128,42 @@ func (p *parser) row(line []byte, dst []float32) *Error {
 		}
 		at = next
 	}
-	if at <= len(line) {
+	if at <= size {
 		return p.ragged(line)
 	}
 	if p.tupled {
 		p.complete(dst)
 	}
 	return nil
+}
+
+// fast does what it can of the steps from i on, and returns how many those are
+// and where the next field starts. It never reaches the end of the line: that
+// takes a step of the slow way.
+func (p *parser) fast(i int, text []byte, size, at int, dst []float32) (n, next int) {
+	for first := i; ; {
+		s := &p.steps[i]
+		switch s.action {
+		case value:
+			n, next := decimals(text, size, at, dst[s.column:s.column+s.run])
+			i, at = i+n, next
+			if n < s.run {
+				return i - first, at
+			}
+		case repeat:
+			var again [1]float32
+			n, next := decimals(text, size, at, again[:])
+			if n == 0 || math.Float32bits(again[0]) != math.Float32bits(dst[s.column]) {
+				return i - first, at
+			}
+			i, at = i+1, next
+		default:
+			return i - first, at
+		}
+		if i == len(p.steps) {
+			return i - first, at
+		}
+	}
 }
 
 // complete takes what the tuple needs from the values of the row.
@@ -200,6 +232,10 @@ func (p *parser) checkKind(i int, cell []byte, kind numberKind) *Error {
 }
 
 func (p *parser) readLabel(i int, cell []byte) *Error {
+	if len(p.last) > 0 && bytes.Equal(cell, p.last) {
+		p.attempted = p.attempted || p.labels.IsAttempted(p.label)
+		return nil
+	}
 	n, ok := p.known[string(cell)]
 	if !ok {
 		var err error
@@ -212,7 +248,7 @@ func (p *parser) readLabel(i int, cell []byte) *Error {
 			p.known[string(cell)] = n
 		}
 	}
-	p.label = n
+	p.label, p.last = n, append(p.last[:0], cell...)
 	p.attempted = p.attempted || p.labels.IsAttempted(n)
 	return nil
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"runtime"
+	"slices"
+	"sync"
 
 	"flowbench/data/ledger"
 	"flowbench/data/schema"
@@ -22,7 +24,7 @@ type Block struct {
 	Features []float32 // Rows × columns, row-major; missing cells are NaN
 	Labels   []int32   // index into Scanner.Labels
 	Groups   []int64   // see Scanner.Scan; nil if Options.Ungrouped
-	Consumed int64     // bytes read so far of all sources together
+	Consumed int64     // bytes read so far of all sources together, up to a little behind the block
 }
 
 // Scanner reads sources one after the other.
@@ -47,6 +49,9 @@ func NewScanner(sources []Source, opt Options) (*Scanner, error) {
 		return nil, err
 	}
 	columns := schema.Features()
+	if len(opt.Columns) > 0 {
+		columns = slices.Clone(opt.Columns)
+	}
 	if opt.Extras {
 		columns = append(columns, schema.Extras()...)
 	}
@@ -60,20 +65,22 @@ func (s *Scanner) Columns() []string { return s.columns }
 // labels do not occur in most data. The caller must not write to it.
 func (s *Scanner) Labels() []string { return s.labels.Names() }
 
-// Scan reads all sources in order and calls emit with block after block. It
-// ends at the first error: of a source, of emit, or of ctx. The ledger it
-// returns has passed Check. Scan may be called again.
+// Scan reads all sources in order and calls emit with block after block, on the
+// goroutine of the caller; GOMAXPROCS others parse. What it yields does not
+// depend on how many those are. It ends at the first error: of a source, of
+// emit, or of ctx. The ledger it returns has passed Check. Scan may be called
+// again.
+//
+// A source whose Open yields an *os.File of a regular file is mapped into
+// memory; everything else is read as a stream.
 //
 // Rows of one connection (addresses, ports and protocol, in either direction)
 // share a group; rows of files without addresses share one where all their
 // feature values are equal to the bit. Groups are numbered from 0 in order of
 // appearance.
 func (s *Scanner) Scan(ctx context.Context, emit func(*Block) error) (*ledger.Ledger, error) {
-	sc := &scan{Scanner: s, ctx: ctx, emit: emit, builder: ledger.NewBuilder(s.columns, s.Labels(), s.opt.Attempted)}
-	sc.features = make([]float32, BlockRows*len(s.columns))
-	if !s.opt.Ungrouped {
-		sc.groups = newGroups()
-	}
+	sc := newScan(ctx, s, emit)
+	defer sc.end()
 	for i := range s.sources {
 		if err := sc.source(i); err != nil {
 			return nil, err
@@ -89,24 +96,53 @@ func (s *Scanner) Scan(ctx context.Context, emit func(*Block) error) (*ledger.Le
 	return l, nil
 }
 
-// scan is the state of one call of Scan.
+// scan is the state of one call of Scan. Its goroutine cuts the sources into
+// pieces, hands them to the workers, and takes them back in order.
 type scan struct {
 	*Scanner
 	ctx      context.Context
 	emit     func(*Block) error
 	builder  *ledger.Builder
-	groups   *groups
-	features []float32 // BlockRows × columns
+	hash     *rowHash // nil without groups
+	groups   *groups  // nil without groups
 	block    Block
-	rows     []digest // of the block
-	tuples   []connection
-	consumed int64 // of the sources before the present one
+	consumed int64 // bytes of what was taken
+
+	jobs    chan *piece // to the workers
+	workers sync.WaitGroup
+	pieces  []*piece // a ring
 }
 
-// connection is the digest of a row's five-tuple, where it has one.
-type connection struct {
-	digest digest
-	ok     bool
+// piecesPerWorker lets the workers go on while the next pieces in order are
+// cut, or a late one is waited for.
+const piecesPerWorker = 3
+
+func newScan(ctx context.Context, s *Scanner, emit func(*Block) error) *scan {
+	sc := &scan{Scanner: s, ctx: ctx, emit: emit, builder: ledger.NewBuilder(s.columns, s.Labels(), s.opt.Attempted)}
+	if !s.opt.Ungrouped {
+		sc.groups, sc.hash = newGroups(), newRowHash(len(s.columns))
+	}
+	workers := runtime.GOMAXPROCS(0)
+	sc.pieces = make([]*piece, workers*piecesPerWorker)
+	sc.jobs = make(chan *piece, len(sc.pieces))
+	for i := range sc.pieces {
+		sc.pieces[i] = &piece{tally: sc.builder.NewPart(), done: make(chan struct{}, 1)}
+	}
+	for range workers {
+		sc.workers.Go(func() {
+			for p := range sc.jobs {
+				p.read()
+				p.done <- struct{}{}
+			}
+		})
+	}
+	return sc
+}
+
+// end ends the workers.
+func (sc *scan) end() {
+	close(sc.jobs)
+	sc.workers.Wait()
 }
 
 // source reads one source to its end.
@@ -119,22 +155,25 @@ func (sc *scan) source(i int) (err error) {
 	if err != nil {
 		return fileError(src.place(), err)
 	}
+	closing := stream.Close
 	defer func() {
-		if closing := stream.Close(); closing != nil && err == nil {
-			err = readError(src.place(), 0, closing)
+		if closeErr := closing(); closeErr != nil && err == nil {
+			err = readError(src.place(), 0, closeErr)
 		}
 	}()
-	in := newLines(stream, sc.opt.MaxLine)
-	layout, header, blank, err := readHeader(in, src.place(), sc.opt)
+	offset := position(stream)
+	head := newLines(stream, sc.opt.MaxLine)
+	layout, header, blank, err := readHeader(head, src.place(), sc.opt)
 	if err != nil {
 		return err
 	}
-	file := &fileScan{scan: sc, in: in, place: src.place(), header: header,
-		parser: newParser(layout, sc.labels, sc.opt), tally: sc.builder.File(src.Name, string(layout.Form))}
+	file := &fileScan{scan: sc, index: i, place: src.place(), layout: layout, header: header,
+		tally: sc.builder.File(src.Name, string(layout.Form)), headSize: head.consumed, lines: head.number}
 	file.tally.Blank = blank
 	file.tally.HeaderLengthTwice = layout.Index(schema.RoleRepeat) >= 0
 	file.tally.IgnoredColumns = ignored(layout, header, sc.opt.IgnoreColumns)
-	sc.block.File = i
+	file.in = newInput(stream, offset, head)
+	closing = file.in.close
 	return file.read()
 }
 
@@ -150,134 +189,4 @@ func ignored(layout *schema.Layout, header [][]byte, names []string) []string {
 		}
 	}
 	return found
-}
-
-// fileScan is the state of reading one source.
-type fileScan struct {
-	*scan
-	in     *lines
-	place  string
-	header [][]byte
-	parser *parser
-	tally  *ledger.FileBuilder
-}
-
-// read takes the rows behind the header.
-func (f *fileScan) read() error {
-	rows := int64(0)
-	for {
-		line, ended, err := f.in.next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return lineError(f.place, f.in.number, f.opt.MaxLine, err)
-		}
-		isRow, err := f.line(line, ended)
-		if err != nil {
-			return err
-		}
-		if isRow {
-			rows++
-		}
-		if f.block.Rows == BlockRows {
-			if err := f.flush(); err != nil {
-				return err
-			}
-		}
-	}
-	if rows == 0 {
-		return &Error{File: f.place, Problem: "the file holds a header and no rows", Remedy: "fetch it again, or leave it out"}
-	}
-	if err := f.flush(); err != nil {
-		return err
-	}
-	f.tally.Lines, f.tally.Bytes = f.in.number, f.in.consumed
-	f.consumed += f.in.consumed
-	return nil
-}
-
-// line takes one line and reports whether it is a row, kept or dropped.
-func (f *fileScan) line(line []byte, ended bool) (isRow bool, err error) {
-	if len(line) == 0 || (line[0] == ',' || line[0] <= ' ') && isBlankLine(line) {
-		f.tally.Blank++
-		return false, nil
-	}
-	width := len(f.columns)
-	row := f.features[f.block.Rows*width:][:width]
-	bad := f.parse(line, row)
-	if bad == nil {
-		f.keep(row)
-		return true, nil
-	}
-	if repeatsHeader(line, f.header) {
-		f.tally.RepeatedHeaders++
-		return false, nil
-	}
-	bad.File, bad.Line = f.place, f.in.number
-	if !ended {
-		f.truncated(bad)
-	}
-	if f.opt.BadRows == Fail {
-		return true, bad
-	}
-	f.tally.Drop(f.parser.labelOf(line), bad.Reason, f.in.number)
-	return true, nil
-}
-
-func (f *fileScan) parse(line []byte, row []float32) *Error {
-	if at := indexNUL(line); at >= 0 {
-		return &Error{Reason: ReasonNUL, Problem: fmt.Sprintf("byte %d of the line is NUL", at+1),
-			Remedy: "the file is damaged; fetch it again, or have bad rows dropped"}
-	}
-	return f.parser.row(line, row)
-}
-
-// truncated turns the error of a last line without line end into what it most likely is.
-func (f *fileScan) truncated(bad *Error) {
-	bad.Problem = "the file ends within this line: " + bad.Problem
-	bad.Remedy = "it is truncated; fetch it again, or have bad rows dropped"
-	if bad.Reason == ReasonFields {
-		bad.Reason = ReasonTruncated
-	}
-}
-
-// keep adds the row that was just parsed to the block.
-func (f *fileScan) keep(row []float32) {
-	label := f.parser.finalLabel()
-	f.tally.Keep(label, f.parser.attempted, f.parser.missing)
-	f.block.Labels = append(f.block.Labels, int32(label))
-	f.block.Rows++
-	if f.groups == nil {
-		return
-	}
-	f.rows = append(f.rows, digestRow(row))
-	var c connection
-	if f.parser.tupled {
-		c.digest, c.ok = f.parser.tuple.digest()
-	}
-	f.tuples = append(f.tuples, c)
-}
-
-// flush hands the block to emit and empties it.
-func (f *fileScan) flush() error {
-	if err := f.ctx.Err(); err != nil {
-		return err
-	}
-	b := &f.block
-	if b.Rows == 0 {
-		return nil
-	}
-	b.Features = f.features[:b.Rows*len(f.columns)]
-	b.Consumed = f.consumed + f.in.consumed
-	f.builder.Observe(b.Features)
-	for i, row := range f.rows {
-		group, occurrence := f.groups.add(row, b.Labels[i], f.tuples[i].digest, f.tuples[i].ok)
-		b.Groups = append(b.Groups, group)
-		f.builder.Occur(int(b.Labels[i]), occurrence)
-	}
-	err := f.emit(b)
-	b.Rows, b.Labels, b.Groups = 0, b.Labels[:0], b.Groups[:0]
-	f.rows, f.tuples = f.rows[:0], f.tuples[:0]
-	return err
 }

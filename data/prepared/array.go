@@ -53,6 +53,9 @@ type file interface {
 // createFile opens a new file for writing; it is an error if there is one.
 type createFile func(path string) (file, error)
 
+// bufferSize gathers the small writes; blocks of features are larger and go past the buffer.
+const bufferSize = 64 << 10
+
 // arrayWriter writes one .npy file row by row.
 type arrayWriter[T element] struct {
 	name string
@@ -68,7 +71,7 @@ func newArrayWriter[T element](create createFile, dir, name string, cols int64) 
 	if err != nil {
 		return nil, err
 	}
-	a := &arrayWriter[T]{name: name, cols: cols, file: f, out: bufio.NewWriterSize(f, 1<<20), sum: sha256.New()}
+	a := &arrayWriter[T]{name: name, cols: cols, file: f, out: bufio.NewWriterSize(f, bufferSize), sum: sha256.New()}
 	_, err = a.out.Write(make([]byte, headerSize)) // its place; finish fills it in
 	return a, err
 }

@@ -11,9 +11,10 @@ import (
 // through every one of them.
 type epilogue struct{ kernels.Epilogue }
 
-// forward turns y from z into dropout(f(z)) in place; first is the number of
-// its first element in the whole buffer (row·cols+col).
-func (e *epilogue) forward(s *step, y []float32, first int) {
+// forward turns y from z into dropout(f(z)) in place, and says whether there was
+// anything to do; first is the number of y's first element in the whole buffer
+// (row·cols+col).
+func (e *epilogue) forward(s *step, y []float32, first int) bool {
 	switch e.Activation {
 	case kernels.ReLU:
 		for i, z := range y {
@@ -36,9 +37,11 @@ func (e *epilogue) forward(s *step, y []float32, first int) {
 			y[i] = float32(sigmoid(float64(z)))
 		}
 	}
-	if s.training && e.DropRate > 0 {
+	drop := s.training && e.DropRate > 0
+	if drop {
 		e.drop(s, y, first)
 	}
+	return drop || e.Activation != kernels.Identity
 }
 
 const leak = 0.01
@@ -66,29 +69,23 @@ func (e *epilogue) drop(s *step, v []float32, first int) {
 	}
 }
 
-// backward turns the gradient in y into the gradient in z, in place. z is nil
-// where the Program does not keep it.
-func (e *epilogue) backward(s *step, dy, y, z []float32, first int) {
-	y = y[:len(dy)]
-	dropped := e.DropRate > 0
-	if dropped && e.Activation == kernels.ReLU {
+// backward turns the gradient in a slice of y into the gradient in z, in place,
+// and says whether there was anything to do. z has no columns where the Program
+// does not keep it.
+func (e *epilogue) backward(s *step, dy []float32, ys, zs samples, sl *slice) bool {
+	if e.Activation == kernels.Identity && e.DropRate == 0 {
+		return false
+	}
+	y, first := ys.rows(sl), sl.first*ys.cols
+	if e.Activation == kernels.ReLU {
 		// A dropped element has y = 0, which its gradient sees all the same.
-		scale := 1 / (1 - e.DropRate)
-		for i := range dy {
-			dy[i] *= scale
-		}
-	} else if dropped {
+		s.level.reluGrad(dy, y, 1/(1-e.DropRate))
+		return true
+	}
+	if e.DropRate > 0 {
 		e.drop(s, dy, first)
 	}
 	switch e.Activation {
-	case kernels.ReLU:
-		for i, g := range dy {
-			bits := math.Float32bits(g)
-			if y[i] <= 0 {
-				bits = 0
-			}
-			dy[i] = math.Float32frombits(bits)
-		}
 	case kernels.LeakyReLU:
 		for i, v := range y {
 			slope := math.Float32bits(leak)
@@ -98,7 +95,7 @@ func (e *epilogue) backward(s *step, dy, y, z []float32, first int) {
 			dy[i] *= math.Float32frombits(slope)
 		}
 	case kernels.GELU:
-		geluGrad(dy, z)
+		geluGrad(dy, zs.rows(sl))
 	case kernels.Tanh:
 		keep := 1 - e.DropRate // y is tanh(z)/keep
 		for i, v := range y {
@@ -111,6 +108,17 @@ func (e *epilogue) backward(s *step, dy, y, z []float32, first int) {
 			f := v * keep
 			dy[i] *= float32(f * (1 - f))
 		}
+	}
+	return true
+}
+
+func plainReLUGrad(dy, y []float32, scale float32) {
+	for i, g := range dy {
+		bits := math.Float32bits(g * scale)
+		if y[i] <= 0 {
+			bits = 0
+		}
+		dy[i] = math.Float32frombits(bits)
 	}
 }
 

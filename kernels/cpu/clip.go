@@ -13,7 +13,7 @@ type clip struct {
 	maxNorm float32
 }
 
-func (c *compiler) clip(in kernels.ClipGradient) op {
+func (c *compiler) clip(in kernels.ClipGradient) *clip {
 	return &clip{grads: c.vectors(in.Grads), maxNorm: in.MaxNorm}
 }
 

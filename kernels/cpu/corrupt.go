@@ -10,28 +10,23 @@ type corrupt struct {
 	stream uint32
 }
 
-func (c *compiler) corrupt(in kernels.Corrupt) op {
+func (c *compiler) corrupt(in kernels.Corrupt) *corrupt {
 	return &corrupt{x: c.samples(in.X), y: c.samples(in.Y), sigma: in.Sigma, mask: in.MaskRate, stream: in.Stream}
 }
 
-func (c *corrupt) run(s *step) {
-	const draws = 64 // a normal number costs about as much as so many multiply-adds
-	n := len(s.rows)
-	s.pool.run(s, c, blocks(n, productRows), n*c.y.cols*draws)
-}
+// corruptCost is what an element costs in multiply-adds: a normal number.
+const corruptCost = 64
 
-func (c *corrupt) cell(s *step, index int) {
-	for i := index * productRows; i < min((index+1)*productRows, len(s.rows)); i++ {
-		y := c.y.row(s, i)
-		copy(y, c.x.row(s, i))
-		if s.training && c.sigma > 0 {
-			c.noise(s, y, i*c.y.cols)
-		}
-		if s.training && c.mask > 0 {
-			c.drop(s, y, i*c.y.cols)
-		}
-		s.health.check(y)
+func (c *corrupt) slice(s *step, sl *slice) {
+	y := c.y.rows(sl)
+	copy(y, c.x.rows(sl))
+	if s.training && c.sigma > 0 {
+		c.noise(s, y, sl.first*c.y.cols)
 	}
+	if s.training && c.mask > 0 {
+		c.drop(s, y, sl.first*c.y.cols)
+	}
+	s.check(y)
 }
 
 // noise adds Sigma·ε; first is the number of y's first element in the buffer.

@@ -2,6 +2,7 @@ package cpu_test
 
 import (
 	"runtime"
+	"strings"
 	"testing"
 
 	"flowbench/kernels"
@@ -9,7 +10,21 @@ import (
 	"flowbench/kernels/kernelstest"
 )
 
-func TestConformance(t *testing.T) { kernelstest.Run(t, cpu.New()) }
+// open is the backend at a level that this processor has.
+func open(tb testing.TB, level string) kernels.Backend {
+	tb.Helper()
+	b, err := cpu.Open(level)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+func TestConformance(t *testing.T) {
+	for _, level := range cpu.Levels() {
+		t.Run(level, func(t *testing.T) { kernelstest.Run(t, open(t, level)) })
+	}
+}
 
 // A step must not allocate, nor may scoring, whatever the number of threads.
 func TestStepAllocatesNothing(t *testing.T) {
@@ -34,9 +49,19 @@ func TestStepAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestName(t *testing.T) {
-	if name := cpu.New().Name(); name != "cpu/plain" {
-		t.Errorf("Name is %q", name)
+func TestOpen(t *testing.T) {
+	levels := cpu.Levels()
+	for _, level := range levels {
+		if name := open(t, level).Name(); name != "cpu/"+level {
+			t.Errorf("level %s is called %q", level, name)
+		}
+	}
+	best := "cpu/" + levels[len(levels)-1]
+	if auto := open(t, "auto").Name(); auto != best || cpu.New().Name() != best {
+		t.Errorf("auto opens %q and New %q, want %q", auto, cpu.New().Name(), best)
+	}
+	if _, err := cpu.Open("sse9"); err == nil || !strings.Contains(err.Error(), `"sse9", want auto, plain, avx2, avx512`) {
+		t.Errorf("an unknown level: %v", err)
 	}
 }
 

@@ -1,55 +1,81 @@
 package cpu
 
-import "flowbench/kernels"
+import (
+	"math"
 
-// dense is kernels.Dense. Before the activation it equals plainProduct plus the
-// bias to the bit.
+	"flowbench/kernels"
+)
+
+// dense is kernels.Dense. Bias, ReLU and the check for NaN are part of the product.
 type dense struct {
 	x, y, z  samples
-	w, b     []float32
-	in, out  int
+	w        *packed
+	floor    float32
 	epilogue epilogue
 }
 
-func (c *compiler) dense(in kernels.Dense) op {
+func (c *compiler) dense(in kernels.Dense) *dense {
 	d := &dense{
 		x: c.samples(in.X), y: c.samples(in.Y), z: c.samples(in.Z),
-		w: c.vector(in.W), b: c.vector(in.B),
-		in: c.cols(in.X), out: c.cols(in.Y),
+		w:        c.pack(c.vector(in.W), c.vector(in.B), c.cols(in.X), c.cols(in.Y), false),
+		floor:    float32(math.Inf(-1)),
 		epilogue: epilogue{in.Epilogue},
 	}
-	c.panels = max(c.panels, panels(d.out)*d.in)
+	if in.Epilogue.Activation == kernels.ReLU && in.Z == kernels.None {
+		d.floor = 0
+		d.epilogue.Activation = kernels.Identity
+	}
 	return d
 }
 
-func (d *dense) run(s *step) {
-	pack(s.scratch.panels, d.w, d.in, d.out)
-	n := len(s.rows)
-	s.pool.run(s, d, blocks(n, productRows)*blocks(d.out, productCols), n*d.in*d.out)
-}
-
-func (d *dense) cell(s *step, index int) {
-	i0, i1, j0, j1 := cellOf(index, len(s.rows), d.out, productRows, productCols)
-	product(s, d.y, d.x, s.scratch.panels, i0, i1, j0, j1)
-	for i := i0; i < i1; i++ {
-		y := d.y.row(s, i)[j0:j1]
-		if d.b != nil {
-			add(y, d.b[j0:j1])
-		}
-		if d.z.cols > 0 {
-			z := d.z.row(s, i)[j0:j1]
-			copy(z, y)
-			s.health.check(z)
-		}
-		d.epilogue.forward(s, y, i*d.out+j0)
-		s.health.check(y)
+func (d *dense) slice(s *step, sl *slice) {
+	y := d.y.rows(sl)
+	if !s.level.product(y, d.x.rows(sl), sl.n, d.w, d.floor) {
+		s.health.fail()
+	}
+	if d.z.cols > 0 {
+		copy(d.z.rows(sl), y)
+	}
+	if d.epilogue.forward(s, y, sl.first*d.y.cols) {
+		s.check(y)
 	}
 }
 
-// add adds b to y, element by element.
-func add(y, b []float32) {
-	b = b[:len(y)]
-	for i := range y {
-		y[i] += b[i]
+// denseGrad is kernels.DenseGrad: DY becomes DZ, then DX, and the slice's part of
+// DW and DB, follow from it.
+type denseGrad struct {
+	x, y, z, dy, dx samples
+	w               *packed // transposed
+	dw, db          sum
+	epilogue        epilogue
+}
+
+func (c *compiler) denseGrad(in kernels.DenseGrad) *denseGrad {
+	d := &denseGrad{
+		x: c.samples(in.X), y: c.samples(in.Y), z: c.samples(in.Z),
+		dy: c.samples(in.DY), dx: c.samples(in.DX),
+		dw:       c.sum(c.vector(in.DW), c.cols(in.X), c.cols(in.Y)),
+		epilogue: epilogue{in.Epilogue},
+	}
+	if in.DB != kernels.None {
+		d.db = c.vectorSum(c.vector(in.DB), c.cols(in.Y))
+	}
+	if in.DX != kernels.None {
+		d.w = c.pack(c.vector(in.W), nil, c.cols(in.Y), c.cols(in.X), true)
+	}
+	return d
+}
+
+func (d *denseGrad) slice(s *step, sl *slice) {
+	dz := d.dy.rows(sl)
+	if d.epilogue.backward(s, dz, d.y, d.z, sl) {
+		s.check(dz)
+	}
+	if d.w != nil && !s.level.product(d.dx.rows(sl), dz, sl.n, d.w, float32(math.Inf(-1))) {
+		s.health.fail()
+	}
+	s.level.outer(d.dw.of(sl.partial), d.dw, d.x.rows(sl), dz, sl.n, sl.fresh, sl.worker)
+	if d.db.cols > 0 {
+		s.level.columnSums(d.db.of(sl.partial), d.db, dz, sl.n, sl.fresh)
 	}
 }

@@ -14,10 +14,12 @@ type health struct{ sick atomic.Bool }
 func (h *health) reset()       { h.sick.Store(false) }
 func (h *health) failed() bool { return h.sick.Load() }
 
+func (h *health) fail() { h.sick.Store(true) }
+
 // check notes whether v holds a NaN or an infinity.
-func (h *health) check(v []float32) {
-	if !finite(v) {
-		h.sick.Store(true)
+func (s *step) check(v []float32) {
+	if !s.level.finite(v) {
+		s.health.fail()
 	}
 }
 
@@ -38,36 +40,75 @@ func finite(v []float32) bool {
 	return a+b+c+d == 0
 }
 
-// locate finds the first operand of a failed instruction that is not finite,
-// in the order that the instruction reads and then writes them.
-func (m *machine) locate(in kernels.Instruction) kernels.Buf {
-	list := kernels.Operands(in)
-	for _, o := range list {
-		if !m.finite(o.Buf) {
-			return o.Buf
+// locate finds the buffer to name after a phase has failed: the first operand
+// that is not finite, in the order of the instructions and of what each reads
+// and then writes.
+func (m *machine) locate(failed *entry) kernels.Buf {
+	s := &m.step
+	region, fused := failed.phase.(*region)
+	_, collected := failed.phase.(*collect)
+	covers := func(k kernels.Kind) bool {
+		switch {
+		case fused:
+			return k != kernels.Gradient // they still are what the last step left
+		case collected:
+			return k == kernels.Gradient // all else was finite before
+		}
+		return k != kernels.Target
+	}
+	first := len(failed.instructions)
+	var named kernels.Buf
+	search := func(sl *slice) {
+		for i, in := range failed.instructions[:first] {
+			if b := m.sick(in, sl, covers); b != kernels.None {
+				first, named = i, b
+				return
+			}
 		}
 	}
-	if loss, ok := in.(kernels.Loss); ok {
-		return loss.Pred
+	if fused && s.apart { // a worker holds its last slice only
+		for from := 0; from < len(s.rows); from += sliceRows {
+			sl := s.slice(s.pool.workers[0], from, min(sliceRows, len(s.rows)-from))
+			sl.partial = s.partials.slot(0)
+			region.through(s, &sl)
+			search(&sl)
+		}
+	} else {
+		whole := s.whole()
+		search(&whole)
 	}
+	if first < len(failed.instructions) {
+		return named
+	}
+	for _, in := range failed.instructions {
+		if loss, ok := in.(kernels.Loss); ok {
+			return loss.Pred // every buffer is finite, the loss is not
+		}
+	}
+	list := kernels.Operands(failed.instructions[0])
 	return list[len(list)-1].Buf
 }
 
-func (m *machine) finite(b kernels.Buf) bool {
+// sick is the first operand of in that is not finite, or None.
+func (m *machine) sick(in kernels.Instruction, sl *slice, covers func(kernels.Kind) bool) kernels.Buf {
+	for _, o := range kernels.Operands(in) {
+		if covers(m.program.Buffers[o.Buf].Kind) && !m.finite(o.Buf, sl) {
+			return o.Buf
+		}
+	}
+	return kernels.None
+}
+
+func (m *machine) finite(b kernels.Buf, sl *slice) bool {
 	buf := m.program.Buffers[b]
 	switch {
 	case buf.Kind == kernels.Target:
 		return true // checked to be a class before the step
 	case buf.Kind == kernels.Table:
-		table := samples{cols: buf.Cols}
-		for i := range m.step.rows {
-			if !finite(table.row(&m.step, i)) {
-				return false
-			}
-		}
-		return true
+		return finite(samples{m.places.gathered, buf.Cols}.rows(sl))
 	case buf.PerSample:
-		return finite(m.arena[buf.Offset : buf.Offset+len(m.step.rows)*buf.Cols])
+		return finite(samples{m.places.offset[b], buf.Cols}.rows(sl))
 	}
-	return finite(m.arena[buf.Offset : buf.Offset+buf.Len()])
+	at := m.places.offset[b]
+	return finite(m.memory[at : at+buf.Len()])
 }

@@ -6,10 +6,6 @@ import (
 	"flowbench/kernels"
 )
 
-// normCost is what an element of a norm costs in multiply-adds: float64
-// conversions, two passes, the epilogue.
-const normCost = 8
-
 // layerNorm is kernels.Norm with Kind LayerNorm: every row by its own mean and
 // variance, which are summed in float64, left to right, in two passes.
 type layerNorm struct {
@@ -19,7 +15,7 @@ type layerNorm struct {
 	epilogue             epilogue
 }
 
-func (c *compiler) layerNorm(in kernels.Norm) op {
+func (c *compiler) layerNorm(in kernels.Norm) *layerNorm {
 	return &layerNorm{
 		x: c.samples(in.X), y: c.samples(in.Y), z: c.samples(in.Z),
 		hat: c.samples(in.Hat), invStd: c.samples(in.InvStd),
@@ -28,22 +24,17 @@ func (c *compiler) layerNorm(in kernels.Norm) op {
 	}
 }
 
-func (l *layerNorm) run(s *step) {
-	n := len(s.rows)
-	s.pool.run(s, l, blocks(n, productRows), n*l.y.cols*normCost)
-}
-
-func (l *layerNorm) cell(s *step, index int) {
-	for i := index * productRows; i < min((index+1)*productRows, len(s.rows)); i++ {
-		y := l.y.row(s, i)
-		invStd := standardize(y, l.x.row(s, i), l.epsilon)
+func (l *layerNorm) slice(s *step, sl *slice) {
+	for i := range sl.n {
+		invStd := standardize(l.y.row(sl, i), l.x.row(sl, i), l.epsilon)
 		if l.invStd.cols > 0 {
-			r := l.invStd.row(s, i)
-			r[0] = invStd
-			s.health.check(r)
+			l.invStd.row(sl, i)[0] = invStd
 		}
-		finishNorm(s, y, i, l.gain, l.bias, l.hat, l.z, &l.epilogue)
 	}
+	if l.invStd.cols > 0 {
+		s.check(l.invStd.rows(sl))
+	}
+	finishNorm(s, sl, l.y, l.gain, l.bias, l.hat, l.z, &l.epilogue)
 }
 
 // standardize writes (x-mean)/√(variance+epsilon) to hat and returns the factor.
@@ -65,65 +56,90 @@ func standardize(hat, x []float32, epsilon float64) float32 {
 	return float32(invStd)
 }
 
-// finishNorm turns y, row i of x̂, into epilogue(gain·x̂+bias), keeping x̂ in hat
-// and the value before the epilogue in z where the Program has them.
-func finishNorm(s *step, y []float32, i int, gain, bias []float32, hat, z samples, e *epilogue) {
+// finishNorm turns a slice of y from x̂ into epilogue(gain·x̂+bias), keeping x̂ in
+// hat and the value before the epilogue in z where the Program has them.
+func finishNorm(s *step, sl *slice, ys samples, gain, bias []float32, hat, z samples, e *epilogue) {
+	y := ys.rows(sl)
 	if hat.cols > 0 {
-		kept := hat.row(s, i)
-		copy(kept, y)
-		s.health.check(kept)
+		copy(hat.rows(sl), y)
+		s.check(y)
 	}
-	for j, v := range y {
-		y[j] = float32(gain[j]*v) + bias[j]
+	for i := range sl.n {
+		row := ys.row(sl, i)
+		for j, v := range row {
+			row[j] = float32(gain[j]*v) + bias[j]
+		}
 	}
 	if z.cols > 0 {
-		kept := z.row(s, i)
-		copy(kept, y)
-		s.health.check(kept)
+		copy(z.rows(sl), y)
 	}
-	e.forward(s, y, i*len(y))
-	s.health.check(y)
+	s.check(y)
+	if e.forward(s, y, sl.first*ys.cols) {
+		s.check(y)
+	}
 }
 
 // layerNormGrad is kernels.NormGrad with Kind LayerNorm. With h = gain·dz,
 // dx = invStd·(h - mean(h) - x̂·mean(h·x̂)), the means over the row.
 type layerNormGrad struct {
-	normGrad
-	rows layerNormGradRows
+	y, z, hat, invStd, dy, dx samples
+	gain                      []float32
+	dgain, dbias              sum
+	epilogue                  epilogue
 }
 
-func (c *compiler) layerNormGrad(in kernels.NormGrad) op {
-	l := &layerNormGrad{normGrad: c.normGrad(in)}
-	l.rows.layerNormGrad = l
-	return l
+func (c *compiler) layerNormGrad(in kernels.NormGrad) *layerNormGrad {
+	cols := c.cols(in.Gain)
+	return &layerNormGrad{
+		y: c.samples(in.Y), z: c.samples(in.Z), hat: c.samples(in.Hat), invStd: c.samples(in.InvStd),
+		dy: c.samples(in.DY), dx: c.samples(in.DX),
+		gain: c.vector(in.Gain), dgain: c.vectorSum(c.vector(in.DGain), cols), dbias: c.vectorSum(c.vector(in.DBias), cols),
+		epilogue: epilogue{in.Epilogue},
+	}
 }
 
-func (l *layerNormGrad) run(s *step) {
-	n := len(s.rows)
-	s.pool.run(s, &l.rows, blocks(n, productRows), n*l.hat.cols*normCost)
-	s.pool.run(s, &l.normGrad, blocks(l.hat.cols, normCols), n*l.hat.cols*normCost)
+func (l *layerNormGrad) slice(s *step, sl *slice) {
+	dz := l.dy.rows(sl)
+	if l.epilogue.backward(s, dz, l.y, l.z, sl) {
+		s.check(dz)
+	}
+	l.sums(sl)
+	s.level.columnSums(l.dbias.of(sl.partial), l.dbias, dz, sl.n, sl.fresh)
+	if l.dx.cols == 0 {
+		return
+	}
+	for i := range sl.n {
+		l.input(sl, i)
+	}
+	s.check(l.dx.rows(sl))
 }
 
-type layerNormGradRows struct{ *layerNormGrad }
+// sums adds dz·x̂ to the gradient of the gain.
+func (l *layerNormGrad) sums(sl *slice) {
+	dgain := l.dgain.of(sl.partial)[:l.hat.cols]
+	if sl.fresh {
+		clear(dgain)
+	}
+	for i := range sl.n {
+		hat := l.hat.row(sl, i)
+		for j, d := range l.dy.row(sl, i) {
+			dgain[j] += float32(d * hat[j])
+		}
+	}
+}
 
-func (l *layerNormGradRows) cell(s *step, index int) {
-	for i := index * productRows; i < min((index+1)*productRows, len(s.rows)); i++ {
-		dz := l.outer(s, i)
-		if l.dx.cols == 0 {
-			continue
-		}
-		dx, hat := l.dx.row(s, i), l.hat.row(s, i)
-		var sum, dot float64
-		for j, g := range dz {
-			h := float64(l.gain[j]) * float64(g)
-			sum += h
-			dot += float64(h * float64(hat[j]))
-		}
-		cols, invStd := float64(len(dz)), float64(l.invStd.row(s, i)[0])
-		for j, g := range dz {
-			h := float64(l.gain[j]) * float64(g)
-			dx[j] = float32(invStd * (h - sum/cols - float64(hat[j])*dot/cols))
-		}
-		s.health.check(dx)
+// input is row i of DX.
+func (l *layerNormGrad) input(sl *slice, i int) {
+	dz, dx, hat := l.dy.row(sl, i), l.dx.row(sl, i), l.hat.row(sl, i)
+	var sum, dot float64
+	for j, g := range dz {
+		h := float64(l.gain[j]) * float64(g)
+		sum += h
+		dot += float64(h * float64(hat[j]))
+	}
+	cols, invStd := float64(len(dz)), float64(l.invStd.row(sl, i)[0])
+	for j, g := range dz {
+		h := float64(l.gain[j]) * float64(g)
+		dx[j] = float32(invStd * (h - sum/cols - float64(hat[j])*dot/cols))
 	}
 }

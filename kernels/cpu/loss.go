@@ -15,7 +15,7 @@ type loss struct {
 	rows                []float64 // a row's loss
 }
 
-func (c *compiler) loss(in kernels.Loss) op {
+func (c *compiler) loss(in kernels.Loss) *loss {
 	l := &loss{
 		Loss: in,
 		pred: c.samples(in.Pred), dpred: c.samples(in.DPred),
@@ -25,42 +25,47 @@ func (c *compiler) loss(in kernels.Loss) op {
 	switch in.Kind {
 	case kernels.BCE:
 		c.classes = 2
+		l.target = samples{c.places.targets, 1}
 	case kernels.SoftmaxCE:
 		c.classes = l.pred.cols
+		l.target = samples{c.places.targets, 1}
 	default:
 		l.target = c.samples(in.Target)
 	}
 	return l
 }
 
-func (l *loss) run(s *step) {
-	const cost = 16 // an exponential or a float64 division costs about as much as so many multiply-adds
+// lossCost is what an element costs in multiply-adds: float64, an exponential, a division.
+const lossCost = 16
+
+func (l *loss) slice(s *step, sl *slice) {
 	n := len(s.rows)
-	s.pool.run(s, l, blocks(n, productRows), n*l.pred.cols*cost)
+	for i := range sl.n {
+		pred, dpred, row := l.pred.row(sl, i), l.dpred.row(sl, i), &l.rows[sl.first+i]
+		switch l.Kind {
+		case kernels.BCE:
+			*row = l.bce(dpred, float64(pred[0]), int(l.target.row(sl, i)[0]), n)
+		case kernels.SoftmaxCE:
+			*row = l.softmax(dpred, pred, int(l.target.row(sl, i)[0]), n)
+		case kernels.MSE:
+			*row = l.mse(dpred, pred, l.target.row(sl, i), n)
+		case kernels.Huber:
+			*row = l.huber(dpred, pred, l.target.row(sl, i), n)
+		}
+	}
+	s.check(l.dpred.rows(sl))
+}
+
+// finish adds up the rows in their order.
+func (l *loss) finish(s *step) {
+	n := len(s.rows)
 	sum := 0.0
 	for _, v := range l.rows[:n] {
 		sum += v
 	}
 	s.loss = sum / float64(n)
 	if math.IsNaN(s.loss) || math.IsInf(s.loss, 0) {
-		s.health.sick.Store(true)
-	}
-}
-
-func (l *loss) cell(s *step, index int) {
-	for i := index * productRows; i < min((index+1)*productRows, len(s.rows)); i++ {
-		pred, dpred := l.pred.row(s, i), l.dpred.row(s, i)
-		switch l.Kind {
-		case kernels.BCE:
-			l.rows[i] = l.bce(dpred, float64(pred[0]), int(s.targets[s.rows[i]]), len(s.rows))
-		case kernels.SoftmaxCE:
-			l.rows[i] = l.softmax(dpred, pred, int(s.targets[s.rows[i]]), len(s.rows))
-		case kernels.MSE:
-			l.rows[i] = l.mse(dpred, pred, l.target.row(s, i), len(s.rows))
-		case kernels.Huber:
-			l.rows[i] = l.huber(dpred, pred, l.target.row(s, i), len(s.rows))
-		}
-		s.health.check(dpred)
+		s.health.fail()
 	}
 }
 

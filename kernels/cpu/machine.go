@@ -11,16 +11,18 @@ import (
 // machine is a compiled Program. See kernels.Machine for the contract.
 type machine struct {
 	program      *kernels.Program
-	arena        []float32
-	train, score []op
+	places       places
+	memory       []float32 // what all workers share
+	train, score []entry
 	classes      int
 	data         kernels.Data
 	bound        bool
+	valid        bool // every bound target is a class
 	closed       bool
 	step         step
 }
 
-// step is what the instructions of one run share.
+// step is what the phases of one run share.
 type step struct {
 	x        []float32 // the Table
 	targets  []float32
@@ -29,28 +31,28 @@ type step struct {
 	number   uint64
 	rate     float32
 	training bool
+	output   []float32 // where scoring puts its results
 
-	pool    *pool
-	scratch scratch
-	loss    float64
-	health  health
+	level    level
+	pool     *pool
+	memory   []float32
+	apart    bool // activations lie in each worker's memory
+	partials partials
+	loss     float64
+	health   health
 }
 
-// samples is a buffer with one row a sample, or the Table, whose rows are
-// gathered: data is nil then.
-type samples struct {
-	data []float32
-	cols int
-}
-
-// row is sample i of the batch.
-func (v samples) row(s *step, i int) []float32 {
-	if v.data == nil {
-		at := int(s.rows[i]) * v.cols
-		return s.x[at : at+v.cols]
+// slice is the samples first to first+n, in w's memory where activations lie there.
+func (s *step) slice(w *worker, first, n int) slice {
+	sl := slice{worker: w, memory: s.memory, at: first, first: first, n: n}
+	if s.apart {
+		sl.memory, sl.at = w.memory, 0
 	}
-	return v.data[i*v.cols : (i+1)*v.cols]
+	return sl
 }
+
+// whole is all samples of the batch, for what cannot go slice by slice.
+func (s *step) whole() slice { return s.slice(s.pool.workers[0], 0, len(s.rows)) }
 
 var errClosed = errors.New("cpu: the machine is closed")
 
@@ -75,6 +77,10 @@ func (m *machine) Bind(d kernels.Data) error {
 		return fmt.Errorf("cpu: data has %d targets for %d rows", len(d.Y), d.Rows)
 	}
 	m.data, m.bound = d, true
+	m.valid = m.classes == 0
+	if !m.valid && d.Y != nil {
+		m.valid = firstInvalid(d.Y, m.classes) < 0
+	}
 	return nil
 }
 
@@ -86,10 +92,10 @@ func (m *machine) Train(b kernels.Batch) (kernels.StepResult, error) {
 	s.rows, s.seed, s.number, s.rate, s.training = b.Rows, b.Seed, b.Step, b.LearningRate, true
 	s.loss = math.NaN()
 	s.health.reset()
-	for i, op := range m.train {
-		op.run(s)
+	for i := range m.train {
+		m.train[i].run(s)
 		if s.health.failed() {
-			return kernels.StepResult{Loss: s.loss, NonFinite: m.locate(m.program.Train[i])}, nil
+			return kernels.StepResult{Loss: s.loss, NonFinite: m.locate(&m.train[i])}, nil
 		}
 	}
 	return kernels.StepResult{Loss: s.loss, NonFinite: kernels.None}, nil
@@ -128,18 +134,28 @@ func (m *machine) checkRows(rows []int32) error {
 }
 
 func (m *machine) checkTargets(rows []int32) error {
-	if m.classes == 0 {
+	if m.valid {
 		return nil
 	}
 	if m.data.Y == nil {
 		return errors.New("cpu: the loss needs targets, but the bound data has none")
 	}
 	for _, r := range rows {
-		if y := m.data.Y[r]; !(y >= 0 && y < float32(m.classes)) || y != float32(int(y)) {
-			return fmt.Errorf("cpu: the target of table row %d is %v, want a class of 0 to %d", r, y, m.classes-1)
+		if firstInvalid(m.data.Y[r:r+1], m.classes) >= 0 {
+			return fmt.Errorf("cpu: the target of table row %d is %v, want a class of 0 to %d", r, m.data.Y[r], m.classes-1)
 		}
 	}
 	return nil
+}
+
+// firstInvalid is the index of the first target that is not a class, or -1.
+func firstInvalid(targets []float32, classes int) int {
+	for i, y := range targets {
+		if !(y >= 0 && y < float32(classes)) || y != float32(int(y)) {
+			return i
+		}
+	}
+	return -1
 }
 
 func (m *machine) Predict(rows []int32, dst []float32) error {
@@ -158,13 +174,14 @@ func (m *machine) Predict(rows []int32, dst []float32) error {
 	}
 	m.step.training = false
 	for len(rows) > 0 {
-		m.step.rows = rows[:min(len(rows), m.program.Batch)]
-		for _, op := range m.score {
-			op.run(&m.step)
+		n := min(len(rows), m.program.Batch)
+		m.step.rows, m.step.output = rows[:n], dst[:n*out.Cols]
+		for i := range m.score {
+			m.score[i].run(&m.step)
 		}
-		n := copy(dst, m.arena[out.Offset:out.Offset+len(m.step.rows)*out.Cols])
-		rows, dst = rows[len(m.step.rows):], dst[n:]
+		rows, dst = rows[n:], dst[n*out.Cols:]
 	}
+	m.step.output = nil
 	return nil
 }
 
@@ -188,13 +205,16 @@ func (m *machine) buffer(b kernels.Buf, length int) ([]float32, error) {
 		return nil, fmt.Errorf("cpu: buffer %d of %d", b, len(m.program.Buffers))
 	}
 	buf := m.program.Buffers[b]
-	if buf.Offset < 0 {
+	switch {
+	case buf.Offset < 0:
 		return nil, fmt.Errorf("cpu: %q is bound data: it is not in the machine's memory", buf.Name)
-	}
-	if length != buf.Len() {
+	case length != buf.Len():
 		return nil, fmt.Errorf("cpu: %d values for %q, want %d×%d", length, buf.Name, buf.Rows, buf.Cols)
+	case buf.PerSample && m.places.perWorker:
+		return nil, fmt.Errorf("cpu: %q is not kept: the program's batch is above %d rows", buf.Name, keptRows)
 	}
-	return m.arena[buf.Offset : buf.Offset+buf.Len()], nil
+	at := m.places.offset[b]
+	return m.memory[at : at+buf.Len()], nil
 }
 
 func (m *machine) Close() error {

@@ -23,7 +23,7 @@ type span struct{ i, from, to int }
 // updateSpan is the cell of an Update.
 const updateSpan = 4096
 
-func (c *compiler) update(in kernels.Update) op {
+func (c *compiler) update(in kernels.Update) *update {
 	u := &update{
 		Update: in,
 		params: c.vectors(in.Params), grads: c.vectors(in.Grads),
@@ -46,7 +46,7 @@ func (u *update) run(s *step) {
 	s.pool.run(s, u, len(u.cells), u.elements*cost)
 }
 
-func (u *update) cell(s *step, index int) {
+func (u *update) cell(s *step, _ *worker, index int) {
 	c := u.cells[index]
 	p := u.params[c.i][c.from:c.to]
 	g := u.grads[c.i][c.from:c.to]
@@ -61,17 +61,17 @@ func (u *update) cell(s *step, index int) {
 			shrink(p, float32(s.rate*decay))
 			decay = 0
 		}
-		u.adam(p, g, m, v, decay)
-		s.health.check(m)
-		s.health.check(v)
+		u.adam(s.level, p, g, m, v, decay)
+		s.check(m)
+		s.check(v)
 	case u.Momentum != 0:
 		v := u.m1[c.i][c.from:c.to]
 		u.momentum(p, g, v, s.rate, decay)
-		s.health.check(v)
+		s.check(v)
 	default:
 		descend(p, g, s.rate, decay)
 	}
-	s.health.check(p)
+	s.check(p)
 }
 
 // shrink is AdamW's decay: p -= by·p.
@@ -84,16 +84,28 @@ func shrink(p []float32, by float32) {
 	}
 }
 
-func (u *update) adam(p, g, m, v []float32, decay float32) {
+func (u *update) adam(l level, p, g, m, v []float32, decay float32) {
 	n := len(p)
 	g, m, v = g[:n], m[:n], v[:n]
-	b1, b2, c1, c2 := u.Beta1, u.Beta2, 1-u.Beta1, 1-u.Beta2
+	switch l {
+	case avx512:
+		adamAVX512(&p[0], &g[0], &m[0], &v[0], decay, u.Beta1, 1-u.Beta1, u.Beta2, 1-u.Beta2, u.rate, u.correction, u.Epsilon, n)
+	case avx2:
+		adamAVX2(&p[0], &g[0], &m[0], &v[0], decay, u.Beta1, 1-u.Beta1, u.Beta2, 1-u.Beta2, u.rate, u.correction, u.Epsilon, n)
+	default:
+		plainAdam(p, g, m, v, decay, u.Beta1, 1-u.Beta1, u.Beta2, 1-u.Beta2, u.rate, u.correction, u.Epsilon)
+	}
+}
+
+func plainAdam(p, g, m, v []float32, decay, beta1, rest1, beta2, rest2, rate, correction, epsilon float32) {
+	n := len(p)
+	g, m, v = g[:n], m[:n], v[:n]
 	for i := range p {
 		d := g[i] + float32(decay*p[i])
-		m[i] = float32(b1*m[i]) + float32(c1*d)
-		v[i] = float32(b2*v[i]) + float32(float32(c2*d)*d)
+		m[i] = float32(beta1*m[i]) + float32(rest1*d)
+		v[i] = float32(beta2*v[i]) + float32(float32(rest2*d)*d)
 		root := float32(math.Sqrt(float64(v[i])))
-		p[i] -= float32(u.rate*m[i]) / (float32(root*u.correction) + u.Epsilon)
+		p[i] -= float32(rate*m[i]) / (float32(root*correction) + epsilon)
 	}
 }
 

@@ -1,0 +1,77 @@
+package cpu
+
+// The three products of a dense layer and its gradient. In assembly an element's
+// sum runs in ascending order in one accumulator, with one rounding a
+// multiply-add; in plain Go with two.
+
+// product is y = max(x·w + bias, floor) for n rows of x and y, both without
+// gaps, and whether all of x·w + bias is finite. A NaN is never replaced by
+// floor. The assembly starts the sum with the bias, plain Go ends with it.
+func (l level) product(y, x []float32, n int, w *packed, floor float32) bool {
+	if l == plain {
+		return plainTiles(y, x, n, w, floor)
+	}
+	sick := uint32(0)
+	for j := 0; j < w.cols; {
+		cols := w.cols - j
+		yj, xj, wj, bj := &y[j], &x[0], &w.panels[j*w.depth], &w.start[j]
+		switch {
+		case l == avx512 && cols > panelWidth:
+			cols = min(cols, 2*panelWidth)
+			if n >= 8 {
+				sick |= product8x32AVX512(yj, w.cols, xj, w.depth, wj, w.depth, n, bj, floor, cols)
+			} else {
+				sick |= product1x32AVX512(yj, w.cols, xj, w.depth, wj, w.depth, n, bj, floor, cols)
+			}
+		case l == avx512 && n >= 8:
+			sick |= product8x16AVX512(yj, w.cols, xj, w.depth, wj, w.depth, n, bj, floor, cols)
+		case l == avx512:
+			sick |= product1x16AVX512(yj, w.cols, xj, w.depth, wj, w.depth, n, bj, floor, cols)
+		default:
+			cols = min(cols, panelWidth)
+			if n >= 4 {
+				sick |= product4x16AVX2(yj, w.cols, xj, w.depth, wj, w.depth, n, bj, floor, cols)
+			} else {
+				sick |= product1x16AVX2(yj, w.cols, xj, w.depth, wj, w.depth, n, bj, floor, cols)
+			}
+		}
+		j += cols
+	}
+	return sick == 0
+}
+
+// outer is dw += xᵀ·dz over n samples, or = where fresh is set. dw is padded as
+// sum says; what the assembly writes to its padding means nothing.
+func (l level) outer(dw []float32, t sum, x, dz []float32, n int, fresh bool, w *worker) {
+	if l == plain {
+		plainOuter(dw, t, x, dz, n, fresh, w)
+		return
+	}
+	for j := 0; j < t.cols; {
+		dwj, xj, zj := &dw[j], &x[0], &dz[j]
+		switch {
+		case l == avx512 && t.cols-j > panelWidth:
+			outer32AVX512(dwj, t.stride, xj, t.rows, zj, t.cols, n, blocks(t.rows, 8), fresh)
+			j += 2 * panelWidth
+		case l == avx512:
+			outer16AVX512(dwj, t.stride, xj, t.rows, zj, t.cols, n, blocks(t.rows, 8), fresh)
+			j += panelWidth
+		default:
+			outer16AVX2(dwj, t.stride, xj, t.rows, zj, t.cols, n, blocks(t.rows, 4), fresh)
+			j += panelWidth
+		}
+	}
+}
+
+// columnSums is db += the sums of the columns of dz over n samples, or = where
+// fresh is set.
+func (l level) columnSums(db []float32, t sum, dz []float32, n int, fresh bool) {
+	switch l {
+	case avx512:
+		columnSumsAVX512(&db[0], &dz[0], t.cols, n, blocks(t.cols, panelWidth), fresh)
+	case avx2:
+		columnSumsAVX2(&db[0], &dz[0], t.cols, n, blocks(t.cols, panelWidth), fresh)
+	default:
+		plainColumnSums(db, dz, n, t.cols, fresh)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"unsafe"
 )
 
 // The bytes of a word are characters in file order, the first in the lowest.
@@ -23,34 +24,42 @@ const (
 // reading them spares the end of each line a slower way. They must start with a
 // line end, or not be there.
 //
-// Fields of one to seven characters, digits with at most one point, are read
-// eight bytes at a time in the same steps whatever their length and wherever
-// their point: lengths cannot be predicted, and a wrong guess of the processor
-// costs as much as the whole field. (Lemire 2021, "Number Parsing at a Gigabyte
-// per Second", for eightDigits; Mycroft 1987 for zeroBytes.)
+// Fields of one to eight characters, digits with at most one point, are read
+// from one word of eight bytes in the same steps whatever their length: lengths
+// cannot be predicted, and a wrong guess of the processor costs as much as two
+// fields. Whether there is a point depends on the column, and is guessed well.
+// (Lemire 2021, "Number Parsing at a Gigabyte per Second", for eightDigits.)
 //
-// Such a value m/10^d, m < 2^24 and d <= 6, is a quotient of two exact float32,
-// so that one division rounds once. It equals the float64 quotient rounded to
-// float32: those could differ only if m/10^d, without being the middle of two
-// float32, were within 2^-53 of one; as middles have 25 bits and 10^d has 20, it
-// is 2^-45 away.
+// With a point such a value is m/10^d, m < 10^7 and d <= 7: a quotient of two
+// exact float32, so that one division rounds once. It equals the float64
+// quotient rounded to float32: those could differ only if m/10^d, without being
+// the middle of two float32, were within 2^-53 of one; as middles have 25 bits
+// and 10^d has 24, it is 2^-49 away.
 func decimals(text []byte, size, at int, dst []float32) (n, next int) {
+	start, last := unsafe.Pointer(unsafe.SliceData(text)), len(text)-lookahead
 	for ; n < len(dst); n++ {
-		if len(text)-at >= 8 {
-			w := binary.LittleEndian.Uint64(text[at:])
-			commas := zeroBytes(w ^ ','*everyByte)
-			stops := commas | zeroBytes(w^'.'*everyByte)
-			// 8 for each character before the comma, and before the point or else the comma; 0 where there is no comma.
-			comma, point := uint(bits.TrailingZeros64(commas))&56, uint(bits.TrailingZeros64(stops))&56
-			hasPoint := (comma - point + 63) >> 6 // 0 or 1
-			digits := comma - 8*hasPoint
-			before := uint64(1)<<(point&63) - 1
-			joined := w&before | w>>8&^before // without the point
-			padded := (joined ^ zeros) << (-digits & 63)
-			if digits != 0 && (padded+(0x80-10)*everyByte|padded)&highBits == 0 {
-				dst[n] = float32(eightDigits(padded)) / float32PowersOfTen[((comma-point)>>3-hasPoint)&7]
-				at += int(comma>>3) + 1
-				continue
+		if at <= last {
+			w := *(*uint64)(unsafe.Add(start, at))
+			stops := ^w & (0x10 * everyByte)                // no digit lacks this bit; comma and point do
+			first := uint(bits.TrailingZeros64(stops)) >> 3 // characters before it, 8 if there is none
+			switch *(*byte)(unsafe.Add(start, at+int(first))) {
+			case ',':
+				padded := (w ^ zeros) << (-(8 * first) & 63)
+				if first > 0 && areDigits(padded) {
+					dst[n] = float32(int64(eightDigits(padded)))
+					at += int(first) + 1
+					continue
+				}
+			case '.':
+				second := uint(bits.TrailingZeros64(stops&(stops-1))) >> 3
+				before := uint64(1)<<(8*first&63) - 1
+				joined := w&before | w>>8&^before // without the point
+				padded := (joined ^ zeros) << (8 * (1 - second) & 63)
+				if second > 1 && *(*byte)(unsafe.Add(start, at+int(second))) == ',' && areDigits(padded) {
+					dst[n] = float32(int64(eightDigits(padded))) / float32PowersOfTen[(second-first-1)&7]
+					at += int(second) + 1
+					continue
+				}
 			}
 		}
 		v, end, ok := shortDecimal(text[:size], at)
@@ -63,18 +72,20 @@ func decimals(text []byte, size, at int, dst []float32) (n, next int) {
 	return n, at
 }
 
-var float32PowersOfTen = [8]float32{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7}
+// lookahead is how many bytes from the start of a field on decimals looks at.
+const lookahead = 9
 
-// zeroBytes has the high bit of the lowest byte of x that is zero, none below
-// it, and none at all if no byte is zero.
-func zeroBytes(x uint64) uint64 { return (x - everyByte) &^ x & highBits }
+// areDigits reports whether all bytes have a value of 0 to 9.
+func areDigits(w uint64) bool { return (w+(0x80-10)*everyByte|w)&highBits == 0 }
+
+var float32PowersOfTen = [8]float32{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7}
 
 // eightDigits is the number that eight bytes of value 0 to 9 spell, the first
 // digit in the lowest.
-func eightDigits(w uint64) uint32 {
+func eightDigits(w uint64) uint64 {
 	w = (w*10 + w>>8) & 0x00ff00ff00ff00ff
 	w = (w*100 + w>>16) & 0x0000ffff0000ffff
-	return uint32(w*10000 + w>>32)
+	return (w*10000 + w>>32) & 0xffffffff
 }
 
 // shortDecimal reads the number that starts line[at:] and ends at a comma or

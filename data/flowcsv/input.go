@@ -7,13 +7,9 @@ import (
 	"unsafe"
 )
 
-const (
-	// pieceSize is about how much text a piece has: with the values that it
-	// gives, it stays in the second-level cache of a core.
-	pieceSize = 256 << 10
-	// wordSize is how far decimals looks behind a line.
-	wordSize = 8
-)
+// pieceSize is about how much text a piece has: with the values that it gives,
+// it stays in the second-level cache of a core.
+const pieceSize = 256 << 10
 
 // input hands out the lines of a source in pieces, from the first to the last.
 // It is used by one goroutine.
@@ -121,7 +117,7 @@ func (s span) lines(mapped []byte, max int) (text []byte, size int) {
 		}
 		end = limit
 	}
-	return mapped[start:min(len(mapped), end+wordSize)], end - start
+	return mapped[start:min(len(mapped), end+lookahead)], end - start
 }
 
 // isFault tells a fault on the mapped file from other panics.
@@ -146,21 +142,21 @@ type streamInput struct {
 // than a piece only where a line is longer, and no more than one byte over max.
 func (s *streamInput) next(p *piece) bool {
 	if p.buf == nil {
-		p.buf = make([]byte, pieceSize+wordSize)
+		p.buf = make([]byte, pieceSize+lookahead)
 	}
 	n := 0
-	if len(s.rest) > len(p.buf)-wordSize {
-		p.buf = make([]byte, len(s.rest)+wordSize)
+	if len(s.rest) > len(p.buf)-lookahead {
+		p.buf = make([]byte, len(s.rest)+lookahead)
 	}
 	n = copy(p.buf, s.rest)
 	s.rest = s.rest[:0]
 	whole := bytes.LastIndexByte(p.buf[:n], '\n') + 1
-	for s.err == nil && (n < len(p.buf)-wordSize || whole == 0 && n <= s.max) {
-		if n == len(p.buf)-wordSize {
+	for s.err == nil && (n < len(p.buf)-lookahead || whole == 0 && n <= s.max) {
+		if n == len(p.buf)-lookahead {
 			p.buf = append(p.buf, make([]byte, len(p.buf))...)
 		}
 		var more int
-		more, s.err = readSome(s.stream, p.buf[n:len(p.buf)-wordSize])
+		more, s.err = readSome(s.stream, p.buf[n:len(p.buf)-lookahead])
 		if end := bytes.LastIndexByte(p.buf[n:n+more], '\n'); end >= 0 {
 			whole = n + end + 1
 		}
@@ -178,7 +174,7 @@ func (s *streamInput) next(p *piece) bool {
 	}
 	p.text = p.buf[:p.size]
 	if p.size > 0 && p.text[p.size-1] == '\n' {
-		p.text = p.buf[:p.size+wordSize]
+		p.text = p.buf[:p.size+lookahead]
 	}
 	return p.size > 0
 }

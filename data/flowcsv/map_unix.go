@@ -13,7 +13,7 @@ import (
 // for everything that cannot be mapped.
 func mapFile(f *os.File) (mapped []byte, release func() error, ok bool) {
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 || info.Size() > math.MaxInt-wordSize {
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 || info.Size() > math.MaxInt-lookahead {
 		return nil, nil, false
 	}
 	mapped, err = unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)

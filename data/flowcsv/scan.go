@@ -115,7 +115,7 @@ type scan struct {
 
 // piecesPerWorker lets the workers go on while the next pieces in order are
 // cut, or a late one is waited for.
-const piecesPerWorker = 3
+const piecesPerWorker = 8
 
 func newScan(ctx context.Context, s *Scanner, emit func(*Block) error) *scan {
 	sc := &scan{Scanner: s, ctx: ctx, emit: emit, builder: ledger.NewBuilder(s.columns, s.Labels(), s.opt.Attempted)}

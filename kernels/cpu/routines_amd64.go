@@ -54,6 +54,11 @@ func adamAVX2(p *float32, grad *float32, m *float32, v *float32, decay float32, 
 //go:noescape
 func prefetchAVX2(x *float32, rows *int32, n int, cols int)
 
+// peakAVX2 multiplies and adds in 12 chains of registers and returns 12·turns·x².
+//
+//go:noescape
+func peakAVX2(x float32, turns int) float32
+
 // product8x16AVX512 is plainProductTile for 1 to 16 columns and at least 8 rows.
 //
 //go:noescape
@@ -113,3 +118,8 @@ func adamAVX512(p *float32, grad *float32, m *float32, v *float32, decay float32
 //
 //go:noescape
 func prefetchAVX512(x *float32, rows *int32, n int, cols int)
+
+// peakAVX512 multiplies and adds in 24 chains of registers and returns 24·turns·x².
+//
+//go:noescape
+func peakAVX512(x float32, turns int) float32

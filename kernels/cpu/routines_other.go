@@ -32,6 +32,8 @@ func adamAVX2(p, grad, m, v *float32, decay, beta1, rest1, beta2, rest2, rate, c
 
 func prefetchAVX2(x *float32, rows *int32, n, cols int) { panic("cpu: no assembly") }
 
+func peakAVX2(x float32, turns int) float32 { panic("cpu: no assembly") }
+
 func product8x16AVX512(y *float32, ldy int, x *float32, ldx int, w *float32, depth, rows int, bias *float32, floor float32, cols int) uint32 {
 	panic("cpu: no assembly")
 }
@@ -69,3 +71,5 @@ func adamAVX512(p, grad, m, v *float32, decay, beta1, rest1, beta2, rest2, rate,
 }
 
 func prefetchAVX512(x *float32, rows *int32, n, cols int) { panic("cpu: no assembly") }
+
+func peakAVX512(x float32, turns int) float32 { panic("cpu: no assembly") }

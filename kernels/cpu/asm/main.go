@@ -43,6 +43,7 @@ func main() {
 	for _, set := range []isa{avx2, avx512} {
 		set.products()
 		set.elements()
+		set.peak()
 	}
 	Generate()
 	if err := os.WriteFile(*other, standIns(), 0o666); err != nil {

@@ -64,6 +64,7 @@ type arrayWriter[T element] struct {
 	file file
 	out  *bufio.Writer
 	sum  hash.Hash
+	sent int64 // bytes of the file that the disk was told to begin with
 }
 
 func newArrayWriter[T element](create createFile, dir, name string, cols int64) (*arrayWriter[T], error) {
@@ -80,8 +81,15 @@ func (a *arrayWriter[T]) write(values []T) error {
 	data := asBytes(values)
 	a.n += int64(len(values))
 	a.sum.Write(data)
-	_, err := a.out.Write(data)
-	return err
+	if _, err := a.out.Write(data); err != nil {
+		return err
+	}
+	const step = 8 << 20
+	if written := headerSize + a.n*int64(unsafe.Sizeof(T(0))) - int64(a.out.Buffered()); written >= a.sent+step {
+		startWriteback(a.file, a.sent, written-a.sent)
+		a.sent = written
+	}
+	return nil
 }
 
 // finish writes the header, and syncs and closes the file.

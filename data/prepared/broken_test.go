@@ -335,7 +335,7 @@ func TestExplain(t *testing.T) {
 		err  error
 		want string
 	}{
-		{syscall.ENOSPC, "free some space"}, {syscall.EROFS, "cannot be written"}, {syscall.EACCES, "cannot be written"}, {syscall.EIO, "input/output error"},
+		{syscall.ENOSPC, "free some space"}, {syscall.EFBIG, "raise the limit on the size of files (ulimit -f)"}, {syscall.EROFS, "cannot be written"}, {syscall.EACCES, "cannot be written"}, {syscall.EIO, "input/output error"},
 	} {
 		if err := explain("out", fmt.Errorf("write: %w", c.err)); !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: error is %v", c.err, err)

@@ -190,6 +190,8 @@ func explain(dir string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%s: %w; nothing was written: free some space or choose another folder", dir, err)
+	case errors.Is(err, syscall.EFBIG):
+		return fmt.Errorf("%s: %w; nothing was written: raise the limit on the size of files (ulimit -f), or choose a folder on a file system that takes larger ones", dir, err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%s: cannot be written: %w; choose another folder", dir, err)
 	case errors.Is(err, syscall.ENOTDIR):

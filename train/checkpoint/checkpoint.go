@@ -1,10 +1,12 @@
-// Package checkpoint keeps named float32 tensors in safetensors files, the
-// format of trained weights and of what a trial needs to go on after a crash.
+// Package checkpoint keeps named float32 and float64 tensors in safetensors
+// files, the format of trained weights, of fitted detectors and of what a trial
+// needs to go on after a crash.
 //
 // A file is an 8-byte little-endian header length, a JSON header, and the
 // tensors' bytes without gaps (github.com/huggingface/safetensors, format
-// 2023). Equal tensors and metadata give equal bytes: the header's keys are
-// sorted and nothing in it depends on time or place.
+// 2023), float64 before float32 so that each is aligned. Equal tensors and
+// metadata give equal bytes: the header's keys are sorted and nothing in it
+// depends on time or place.
 package checkpoint
 
 import (
@@ -20,11 +22,21 @@ import (
 	"sort"
 )
 
-// Tensor is one named row-major float32 array.
+// Tensor is one named row-major array of float32 or, where Wide is not nil, of
+// float64.
 type Tensor struct {
 	Name  string
 	Shape []int
-	Data  []float32 // product of Shape values
+	Data  []float32 // product of Shape values, or nil
+	Wide  []float64 // the same
+}
+
+// size is the number of values that the tensor has and the bytes of one.
+func (t Tensor) size() (values int, width int64) {
+	if t.Wide != nil {
+		return len(t.Wide), 8
+	}
+	return len(t.Data), 4
 }
 
 // File is the content of a checkpoint. Tensors are in order of name.
@@ -53,16 +65,19 @@ const maxHeader = 100 << 20
 // that tensors start on an 8-byte boundary as readers that map the file expect.
 const align = 8
 
+// dtypes names the types of values by their bytes.
+var dtypes = map[int64]string{4: "F32", 8: "F64"}
+
 type entry struct {
 	DType   string   `json:"dtype"`
 	Shape   []int    `json:"shape"`
 	Offsets [2]int64 `json:"data_offsets"`
 }
 
-// Encode writes the file to w. It panics where a tensor's Data does not match
+// Encode writes the file to w. It panics where a tensor's values do not match
 // its Shape, which is a programmer's mistake, and returns w's errors.
 func Encode(w io.Writer, f File) error {
-	tensors := sorted(f.Tensors)
+	tensors := wideFirst(sorted(f.Tensors))
 	header, err := encodeHeader(tensors, f.Metadata)
 	if err != nil {
 		return err
@@ -74,10 +89,16 @@ func Encode(w io.Writer, f File) error {
 	if _, err := out.Write(header); err != nil {
 		return err
 	}
-	var word [4]byte
+	var word [8]byte
 	for _, t := range tensors {
 		for _, v := range t.Data {
 			binary.LittleEndian.PutUint32(word[:], math.Float32bits(v))
+			if _, err := out.Write(word[:4]); err != nil {
+				return err
+			}
+		}
+		for _, v := range t.Wide {
+			binary.LittleEndian.PutUint64(word[:], math.Float64bits(v))
 			if _, err := out.Write(word[:]); err != nil {
 				return err
 			}
@@ -92,6 +113,12 @@ func sorted(tensors []Tensor) []Tensor {
 	return s
 }
 
+// wideFirst moves the float64 tensors to the front and changes no other order.
+func wideFirst(tensors []Tensor) []Tensor {
+	sort.SliceStable(tensors, func(i, j int) bool { return tensors[i].Wide != nil && tensors[j].Wide == nil })
+	return tensors
+}
+
 func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
 	entries := make(map[string]any, len(tensors)+1)
 	if len(metadata) > 0 {
@@ -99,11 +126,12 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 	}
 	at := int64(0)
 	for _, t := range tensors {
-		if elements(t.Shape) != int64(len(t.Data)) {
+		values, width := t.size()
+		if elements(t.Shape) != int64(values) || t.Data != nil && t.Wide != nil {
 			panic("checkpoint: tensor data does not match its shape")
 		}
-		end := at + 4*int64(len(t.Data))
-		entries[t.Name] = entry{"F32", t.Shape, [2]int64{at, end}}
+		end := at + width*int64(values)
+		entries[t.Name] = entry{dtypes[width], t.Shape, [2]int64{at, end}}
 		at = end
 	}
 	header, err := json.Marshal(entries) // sorts the keys
@@ -180,7 +208,7 @@ func Load(path string) (*File, error) {
 }
 
 // Decode reads a whole file from raw. It accepts only what Encode can write:
-// float32 tensors that cover the data without gap or overlap.
+// float32 and float64 tensors that cover the data without gap or overlap.
 func Decode(raw []byte) (*File, error) {
 	if len(raw) < 8 {
 		return nil, fmt.Errorf("%d bytes are too few for a safetensors file", len(raw))
@@ -229,11 +257,7 @@ func decodeTensors(entries map[string]entry, metadata map[string]string, data []
 			return nil, fmt.Errorf("tensor %q: %w", name, err)
 		}
 		spans = append(spans, e.Offsets)
-		values := make([]float32, (e.Offsets[1]-e.Offsets[0])/4)
-		for i := range values {
-			values[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[e.Offsets[0]+4*int64(i):]))
-		}
-		f.Tensors = append(f.Tensors, Tensor{name, e.Shape, values})
+		f.Tensors = append(f.Tensors, e.tensor(name, data[e.Offsets[0]:e.Offsets[1]]))
 	}
 	f.Tensors = sorted(f.Tensors)
 	sort.Slice(spans, func(i, j int) bool {
@@ -252,9 +276,30 @@ func decodeTensors(entries map[string]entry, metadata map[string]string, data []
 	return f, nil
 }
 
+func (e entry) tensor(name string, data []byte) Tensor {
+	t := Tensor{Name: name, Shape: e.Shape}
+	if e.DType == dtypes[8] {
+		t.Wide = make([]float64, len(data)/8)
+		for i := range t.Wide {
+			t.Wide[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:]))
+		}
+		return t
+	}
+	t.Data = make([]float32, len(data)/4)
+	for i := range t.Data {
+		t.Data[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	return t
+}
+
 func (e entry) check(size int64) error {
-	if e.DType != "F32" {
-		return fmt.Errorf("type %s, want F32", e.DType)
+	width := int64(4)
+	switch e.DType {
+	case dtypes[4]:
+	case dtypes[8]:
+		width = 8
+	default:
+		return fmt.Errorf("type %s, want F32 or F64", e.DType)
 	}
 	n := int64(1)
 	for _, d := range e.Shape {
@@ -263,7 +308,7 @@ func (e entry) check(size int64) error {
 		}
 		n *= int64(d)
 	}
-	if e.Offsets[0] < 0 || e.Offsets[1] > size || e.Offsets[1]-e.Offsets[0] != 4*n {
+	if e.Offsets[0] < 0 || e.Offsets[1] > size || e.Offsets[1]-e.Offsets[0] != width*n {
 		return fmt.Errorf("bytes %v do not fit shape %v in %d bytes of data", e.Offsets, e.Shape, size)
 	}
 	return nil

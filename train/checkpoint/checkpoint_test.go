@@ -17,9 +17,10 @@ import (
 func example() File {
 	return File{
 		Tensors: []Tensor{
-			{"dense0.weight", []int{2, 3}, []float32{1, -2, 3.5, float32(math.Inf(1)), 1e-45, 0}},
-			{"dense0.bias", []int{3}, []float32{0, 0.25, -1}},
-			{"empty", []int{0}, []float32{}},
+			{Name: "dense0.weight", Shape: []int{2, 3}, Data: []float32{1, -2, 3.5, float32(math.Inf(1)), 1e-45, 0}},
+			{Name: "dense0.bias", Shape: []int{3}, Data: []float32{0, 0.25, -1}},
+			{Name: "empty", Shape: []int{0}, Data: []float32{}},
+			{Name: "values", Shape: []int{1, 2}, Wide: []float64{math.Pi, 5e-324}},
 		},
 		Metadata: map[string]string{"epoch": "3", "a": "b"},
 	}
@@ -96,7 +97,8 @@ func TestLoadErrors(t *testing.T) {
 		"longer":      {append(bytes.Clone(good), 0, 0, 0, 0), "tensors end at byte"},
 		"not JSON":    {append([]byte{2, 0, 0, 0, 0, 0, 0, 0}, "{]"...), "header"},
 		"huge header": {bytes.Repeat([]byte{255}, 16), "header claims"},
-		"other type":  {bytes.Replace(good, []byte("F32"), []byte("F64"), 1), "want F32"},
+		"other type":  {bytes.Replace(good, []byte("F32"), []byte("I32"), 1), "want F32 or F64"},
+		"wider type":  {bytes.Replace(good, []byte("F32"), []byte("F64"), 1), "do not fit shape"},
 	}
 	for name, c := range cases {
 		path := filepath.Join(t.TempDir(), "damaged")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"flowbench/data/parallel"
+	"flowbench/train/checkpoint"
 	"flowbench/train/metric"
 )
 
@@ -109,5 +110,25 @@ func (b *BestSingleFeature) Score(x []float32, dst []float64) error {
 	for i := range dst {
 		dst[i] = b.feature.Sign * float64(x[i*b.shape.cols+b.feature.Column])
 	}
+	return nil
+}
+
+// Save keeps the feature.
+func (b *BestSingleFeature) Save() (*checkpoint.File, error) {
+	return newState("best_single_feature", b.shape, b.feature)
+}
+
+// Load takes a saved feature.
+func (b *BestSingleFeature) Load(f *checkpoint.File) error {
+	*b = BestSingleFeature{}
+	var feature Feature
+	s, err := readState(f, "best_single_feature", &feature)
+	if err != nil {
+		return err
+	}
+	if feature.Column < 0 || feature.Column >= s.cols || feature.Sign != 1 && feature.Sign != -1 {
+		return fmt.Errorf("best_single_feature: the file chooses column %d of %d times %v", feature.Column, s.cols, feature.Sign)
+	}
+	b.shape, b.feature = s, feature
 	return nil
 }

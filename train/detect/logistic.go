@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"flowbench/data/parallel"
+	"flowbench/train/checkpoint"
 )
 
 // LogisticRegression is the linear model of the log-odds with an L2 penalty and
@@ -108,6 +109,36 @@ func (l *LogisticRegression) Score(x []float32, dst []float64) error {
 			dst[i] = logOdds(l.weight, x[i*l.shape.cols:(i+1)*l.shape.cols])
 		}
 	})
+	return nil
+}
+
+// Save keeps the weights and the intercept.
+func (l *LogisticRegression) Save() (*checkpoint.File, error) {
+	f, err := newState("logistic_regression", l.shape, nil)
+	if err != nil {
+		return nil, err
+	}
+	cols := l.shape.cols
+	f.Tensors = []checkpoint.Tensor{wide("weight", l.weight[:cols], cols), wide("intercept", l.weight[cols:], 1)}
+	return f, nil
+}
+
+// Load takes saved weights.
+func (l *LogisticRegression) Load(f *checkpoint.File) error {
+	*l = LogisticRegression{}
+	s, err := readState(f, "logistic_regression", nil)
+	if err != nil {
+		return err
+	}
+	weight, _, err := readWide(f, "weight", s.cols)
+	if err != nil {
+		return fmt.Errorf("logistic_regression: %w", err)
+	}
+	intercept, _, err := readWide(f, "intercept", 1)
+	if err != nil {
+		return fmt.Errorf("logistic_regression: %w", err)
+	}
+	l.shape, l.weight = s, append(weight, intercept...)
 	return nil
 }
 

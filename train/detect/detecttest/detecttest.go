@@ -24,6 +24,8 @@ type Case struct {
 	OneClass bool
 	// Blind says that the scores of different rows may be equal.
 	Blind bool
+	// Unlabelled says that Fit does not read the truth, so that OneClass is true.
+	Unlabelled bool
 }
 
 // Run runs the table as subtests.
@@ -49,6 +51,14 @@ func Run(t *testing.T, c Case) {
 		{"concurrent score", concurrentScore},
 		{"awkward sizes", awkwardSizes},
 		{"awkward values", awkwardValues},
+		{"row order", rowOrder},
+		{"no truth", noTruth},
+		{"little to learn", littleToLearn},
+		{"progress", progress},
+		{"save before fit", saveBeforeFit},
+		{"save and load", saveAndLoad},
+		{"save is a copy", saveIsACopy},
+		{"load refuses", loadRefuses},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
 	}
@@ -146,6 +156,9 @@ func badData(t *testing.T, c Case) {
 		"names too many":  func(d *detect.Data) { d.Columns = append(slices.Clone(d.Columns), "z") },
 		"values too many": func(d *detect.Data) { d.X = append(slices.Clone(d.X), 0) },
 	} {
+		if name == "truth absent" && c.Unlabelled {
+			continue
+		}
 		data := Flows(50, 4, 1)
 		change(&data)
 		d := c.New()
@@ -259,15 +272,19 @@ func deterministic(t *testing.T, c Case) {
 		t.Errorf("names %q and %q", a.Name(), b.Name())
 	}
 	wantEqual(t, scores(t, b, data.X, data.Rows), scores(t, a, data.X, data.Rows))
+	wantSameFile(t, b, a)
 }
 
 func threads(t *testing.T, c Case) {
 	data := Flows(9973, 9, 3)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	want := scores(t, fit(t, c, data), data.X, data.Rows)
+	serial := fit(t, c, data)
+	want := scores(t, serial, data.X, data.Rows)
 	for _, n := range []int{2, 3, 8} {
 		runtime.GOMAXPROCS(n)
-		wantEqual(t, scores(t, fit(t, c, data), data.X, data.Rows), want)
+		d := fit(t, c, data)
+		wantEqual(t, scores(t, d, data.X, data.Rows), want)
+		wantSameFile(t, d, serial)
 	}
 }
 

@@ -136,6 +136,9 @@ func TestWrongUse(t *testing.T) {
 		{"sweep testdata/small.yaml --workers 0", "--workers 0: at least one is needed"},
 		{"sweep testdata/small.yaml --device gpu", "--device gpu is none that there is: write auto, cpu, cuda or cuda:0"},
 		{"sweep testdata/small.yaml --device cuda:x", "--device cuda:x is none"},
+		{"sweep testdata/small.yaml --simd avx51", "--simd avx51 is none that there is: write auto, plain, avx2, avx512; did you mean avx512?"},
+		{"train testdata/small.yaml --simd sse", "--simd sse is none"},
+		{"worker --store runs/demo --simd neon", "--simd neon is none"},
 	} {
 		t.Run(c.line, func(t *testing.T) {
 			t.Chdir(nowhere(t))

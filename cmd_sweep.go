@@ -7,8 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -28,14 +27,6 @@ func setFlag() cli.Flag {
 	}
 }
 
-func deviceFlag() cli.Flag {
-	return &cli.StringFlag{
-		Name:  "device",
-		Value: "auto",
-		Usage: "what trains: `auto`, which says what it chose and why, or cpu",
-	}
-}
-
 func sweepCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "sweep",
@@ -50,7 +41,7 @@ func sweepCommand() *cli.Command {
 			&cli.BoolFlag{Name: "retry-failed", Usage: "train the trials again that failed before"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and write nothing; with --json, as JSON"},
 			&cli.BoolFlag{Name: "json", Usage: "print the comparison as one JSON object a configuration"},
-			setFlag(), deviceFlag(),
+			setFlag(), deviceFlag(), simdFlag(),
 		},
 		Action: runSweep,
 	}
@@ -82,7 +73,7 @@ func loadSpec(c *cli.Context) (*spec.Spec, error) {
 
 // printPlan is what a sweep would do, on the device that it would do it on.
 func printPlan(c *cli.Context, plan *study.Plan) error {
-	if _, err := chooseDevice(c.String("device"), c.App.ErrWriter); err != nil {
+	if _, err := chooseDevice(c); err != nil {
 		return err
 	}
 	if c.Bool("json") {
@@ -102,7 +93,7 @@ func runStudy(c *cli.Context, s *spec.Spec, plan *study.Plan, name string) error
 	if err != nil {
 		return err
 	}
-	device, err := chooseDevice(c.String("device"), c.App.ErrWriter)
+	chosen, err := chooseDevice(c)
 	if err != nil {
 		return err
 	}
@@ -131,7 +122,7 @@ func runStudy(c *cli.Context, s *spec.Spec, plan *study.Plan, name string) error
 	show := newProgress(c.App.ErrWriter)
 	run := &study.Sweep{
 		Study: st, Workers: workers, Stderr: show, Watch: show.Show,
-		Command: []string{program, "worker", "--device", device, "--while-stdin-open", "--store", dir, "--name"},
+		Command: slices.Concat([]string{program, "worker"}, chosen.flags(), []string{"--while-stdin-open", "--store", dir, "--name"}),
 	}
 	table, err := run.Run(c.Context)
 	show.Close()
@@ -220,20 +211,4 @@ func newProgress(out io.Writer) progress {
 func isTerminal(out io.Writer) bool {
 	f, ok := out.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// chooseDevice says what a wish for a device comes to in this program.
-func chooseDevice(wish string, log io.Writer) (string, error) {
-	name, number, numbered := strings.Cut(wish, ":")
-	_, err := strconv.ParseUint(number, 10, 16)
-	switch {
-	case wish == "cpu":
-		return "cpu", nil
-	case wish == "auto":
-		fmt.Fprintln(log, "device: cpu (this program is built without CUDA)")
-		return "cpu", nil
-	case name == "cuda" && (!numbered || err == nil):
-		return "", fmt.Errorf("--device %s: this program is built without CUDA and trains on the cpu alone; use --device cpu or auto", wish)
-	}
-	return "", usageError(fmt.Sprintf("--device %s is none that there is: write auto, cpu, cuda or cuda:0", wish))
 }

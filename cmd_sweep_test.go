@@ -118,7 +118,7 @@ func TestTrainFromEndToEnd(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "written to out: ") {
 		t.Fatalf("exit code %d:\n%s%s", code, out, log)
 	}
-	if !strings.Contains(log, "device: cpu (") {
+	if !strings.Contains(log, "device: cpu/") {
 		t.Errorf("it does not say what trains:\n%s", log)
 	}
 	trial, err := os.ReadFile("out/trials/0003/spec.yaml")

@@ -16,7 +16,7 @@ func trainCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", DefaultText: "runs/, the spec's name and -single", Usage: "`folder` of the run"},
 			&cli.BoolFlag{Name: "json", Usage: "print the comparison as one JSON object a configuration"},
-			setFlag(), deviceFlag(),
+			setFlag(), deviceFlag(), simdFlag(),
 		},
 		Action: runTrain,
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"flowbench/experiments/study"
-	"flowbench/kernels/cpu"
 )
 
 func workerCommand() *cli.Command {
@@ -23,6 +22,7 @@ func workerCommand() *cli.Command {
 			&cli.StringFlag{Name: "name", DefaultText: "made from host and process", Usage: "`name` that claims are made under"},
 			&cli.BoolFlag{Name: "while-stdin-open", Usage: "stop when standard input ends, as it does when the sweep that holds it is killed"},
 			&cli.StringFlag{Name: "device", Value: "cpu", Usage: "`device` to train on"},
+			simdFlag(),
 		},
 		Action: runWorker,
 	}
@@ -32,7 +32,8 @@ func runWorker(c *cli.Context) error {
 	if c.NArg() != 0 || c.String("store") == "" {
 		return usageError("worker needs --store and the folder of a study, and takes no arguments; see flowbench worker --help")
 	}
-	if _, err := chooseDevice(c.String("device"), c.App.ErrWriter); err != nil {
+	chosen, err := chooseDevice(c)
+	if err != nil {
 		return err
 	}
 	st, err := study.Open(c.String("store"))
@@ -52,7 +53,7 @@ func runWorker(c *cli.Context) error {
 			cancel()
 		}()
 	}
-	w := &study.Worker{Study: st, Name: name, Backend: cpu.New()}
+	w := &study.Worker{Study: st, Name: name, Backend: chosen.backend}
 	err = w.Work(ctx)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return errors.New("worker stopped; its trial, if it had one, goes back to the plan")

@@ -2,6 +2,7 @@ package cpu_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"testing"
@@ -11,10 +12,17 @@ import (
 	"flowbench/kernels/kernelstest"
 )
 
-// newMachine compiles p with small random weights and binds random data.
+// newMachine is load on the fastest level.
 func newMachine(tb testing.TB, p *kernels.Program, rows int) kernels.Machine {
 	tb.Helper()
-	m, err := cpu.New().Compile(p)
+	return load(tb, cpu.New(), p, rows)
+}
+
+// load compiles p with small random weights and binds random data, whose last
+// row is NaN.
+func load(tb testing.TB, backend kernels.Backend, p *kernels.Program, rows int) kernels.Machine {
+	tb.Helper()
+	m, err := backend.Compile(p)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -25,7 +33,7 @@ func newMachine(tb testing.TB, p *kernels.Program, rows int) kernels.Machine {
 		switch b.Kind {
 		case kernels.Table:
 			cols = b.Cols
-		case kernels.Parameter:
+		case kernels.Parameter, kernels.Constant:
 			v := make([]float32, b.Len())
 			for j := range v {
 				v[j] = float32(rng.NormFloat64()) * 0.1
@@ -38,6 +46,9 @@ func newMachine(tb testing.TB, p *kernels.Program, rows int) kernels.Machine {
 	d := kernels.Data{X: make([]float32, rows*cols), Rows: rows, Cols: cols, Y: make([]float32, rows)}
 	for i := range d.X {
 		d.X[i] = float32(rng.NormFloat64())
+		if i >= (rows-1)*cols {
+			d.X[i] = float32(math.NaN())
+		}
 	}
 	for i := range d.Y {
 		d.Y[i] = float32(i % 2)
@@ -58,6 +69,7 @@ func BenchmarkTrain(b *testing.B) {
 	}{
 		{"dnn", kernelstest.DNN, 6*(78*128+128*64+64*32+32) - 2*78*128},
 		{"autoencoder", kernelstest.Autoencoder, 6*2*(78*64+64*32+32*16) - 2*78*64},
+		{"regularized", kernelstest.Regularized, 6 * (78*128 + 128*64 + 64*32 + 32)},
 	} {
 		for _, batch := range []int{64, 256, 1024} {
 			for _, threads := range []int{1, 2} {
@@ -78,7 +90,7 @@ func benchmarkTrain(b *testing.B, p *kernels.Program, batch int, flops float64) 
 	for b.Loop() {
 		step++
 		for i := range rows {
-			rows[i] = int32(rand.IntN(table))
+			rows[i] = int32(rand.IntN(table - 1))
 		}
 		if _, err := m.Train(kernels.Batch{Rows: rows, Step: step, Seed: 1, LearningRate: 1e-4}); err != nil {
 			b.Fatal(err)

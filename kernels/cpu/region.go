@@ -15,19 +15,40 @@ import (
 // a weight's gradient is loaded and stored seldom.
 const sliceRows = 64
 
+const (
+	maxSlots     = 16
+	manyRows     = 1024          // a larger batch has up to maxSlots slots, others half of that
+	manySums     = 1 << 17       // float32 a slot: half a megabyte
+	manySumsRows = 4 * sliceRows // the least rows of a slot with more sums than that
+)
+
 // slots says how many rows a slot has and how many slots there are. More slots
 // keep more threads busy, fewer have less to merge; with many parameters a merge
 // costs more. The numbers depend on the batch and the Program alone.
 func slots(batch, sums int) (rows, count int) {
-	most := 8
-	if batch > 1024 {
+	most := maxSlots / 2
+	if batch > manyRows {
 		most = maxSlots
 	}
 	rows = max(sliceRows, blocks(blocks(batch, most), sliceRows)*sliceRows)
-	if sums > 1<<17 {
-		rows = max(rows, 4*sliceRows)
+	if sums > manySums {
+		rows = max(rows, manySumsRows)
 	}
 	return rows, blocks(batch, rows)
+}
+
+// slotCount is the most slots that a batch of up to batch rows has. A smaller one
+// may have more than the largest: 600 rows make 5 slots of 128, 512 make 8 of 64.
+func slotCount(batch, sums int) int {
+	least := sliceRows
+	if sums > manySums {
+		least = manySumsRows
+	}
+	most := maxSlots / 2
+	if batch > manyRows {
+		most = maxSlots
+	}
+	return min(blocks(batch, least), most)
 }
 
 func blocks(n, size int) int { return (n + size - 1) / size }
@@ -64,12 +85,9 @@ type partials struct {
 	arrived [maxSlots]atomic.Int32
 }
 
-const maxSlots = 16
-
 func newPartials(sums, batch int) partials {
 	stride := roundUp(sums, kernels.Alignment)
-	_, count := slots(batch, stride)
-	return partials{memory: make([]float32, stride*count+margin), stride: stride}
+	return partials{memory: make([]float32, stride*slotCount(batch, stride)+margin), stride: stride}
 }
 
 func (p *partials) slot(i int) []float32 { return p.memory[i*p.stride : (i+1)*p.stride] }

@@ -99,8 +99,8 @@ type span struct {
 }
 
 // lines finds the lines of the span, which are the first size bytes of text.
-// One that is longer than max is cut a little behind that.
-func (s span) lines(mapped []byte, max int) (text []byte, size int) {
+// One that is longer than longest is cut, but not before it is.
+func (s span) lines(mapped []byte, longest int) (text []byte, size int) {
 	start, end := s.low, s.high
 	if !s.first {
 		n := bytes.IndexByte(mapped[s.low-1:s.high-1], '\n')
@@ -111,8 +111,8 @@ func (s span) lines(mapped []byte, max int) (text []byte, size int) {
 	}
 	if mapped[end-1] != '\n' {
 		last := start + bytes.LastIndexByte(mapped[start:end], '\n') + 1
-		limit := min(len(mapped), last+max+1)
-		if n := bytes.IndexByte(mapped[end:limit:limit], '\n'); n >= 0 {
+		limit := min(len(mapped), max(end, last+longest+1))
+		if n := bytes.IndexByte(mapped[end:limit], '\n'); n >= 0 {
 			limit = end + n + 1
 		}
 		end = limit
@@ -144,11 +144,10 @@ func (s *streamInput) next(p *piece) bool {
 	if p.buf == nil {
 		p.buf = make([]byte, pieceSize+lookahead)
 	}
-	n := 0
 	if len(s.rest) > len(p.buf)-lookahead {
 		p.buf = make([]byte, len(s.rest)+lookahead)
 	}
-	n = copy(p.buf, s.rest)
+	n := copy(p.buf, s.rest)
 	s.rest = s.rest[:0]
 	whole := bytes.LastIndexByte(p.buf[:n], '\n') + 1
 	for s.err == nil && (n < len(p.buf)-lookahead || whole == 0 && n <= s.max) {

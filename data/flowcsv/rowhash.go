@@ -28,8 +28,8 @@ type rowHash struct {
 // wide is a number of 128 bits.
 type wide struct{ hi, lo uint64 }
 
-// pairSize is the size of a pair of words in bytes.
-const pairSize = 16
+// pairLength is how many values make a pair of words.
+const pairLength = 4
 
 // newRowHash is the hash of rows of so many values. Its keys are the same in
 // every run: the digests of a fixed list of texts.
@@ -40,7 +40,7 @@ func newRowHash(cols int) *rowHash {
 		next++
 		return wide{binary.LittleEndian.Uint64(sum[:]), binary.LittleEndian.Uint64(sum[8:])}
 	}
-	h := &rowHash{pairs: make([][2][2]uint64, (4*cols+pairSize-1)/pairSize)}
+	h := &rowHash{pairs: make([][2][2]uint64, (cols+pairLength-1)/pairLength)}
 	for half := range 2 {
 		for i := range h.pairs {
 			k := key()
@@ -53,33 +53,39 @@ func newRowHash(cols int) *rowHash {
 
 // digest is the digest of the bits of a row of the length that the hash was made for.
 func (h *rowHash) digest(row []float32) digest {
-	if len(row) == 0 || (4*len(row)+pairSize-1)/pairSize != len(h.pairs) {
+	if (len(row)+pairLength-1)/pairLength != len(h.pairs) {
 		panic("flowcsv: row of another length")
 	}
-	text := unsafe.Slice((*byte)(unsafe.Pointer(&row[0])), 4*len(row))
-	var a, b wide
-	last := len(h.pairs) - 1
-	for i := range h.pairs[:last] {
-		pair := (*[pairSize]byte)(text[i*pairSize:])
-		a, b = addProducts(&h.pairs[i], pair, a, b)
+	whole := len(row) / pairLength
+	a, b := sums(h.pairs[:whole], unsafe.Pointer(unsafe.SliceData(row)))
+	if whole < len(h.pairs) {
+		var padded [pairLength]float32
+		copy(padded[:], row[whole*pairLength:])
+		lastA, lastB := sums(h.pairs[whole:], unsafe.Pointer(&padded))
+		a, b = a.plus(lastA), b.plus(lastB)
 	}
-	var pair [pairSize]byte
-	copy(pair[:], text[last*pairSize:])
-	a, b = addProducts(&h.pairs[last], &pair, a, b)
 	return digest{a.upper(&h.finish[0]), b.upper(&h.finish[1])}
 }
 
-// addProducts adds the product of a pair of words, with the keys of either half, to a and b.
-func addProducts(keys *[2][2]uint64, pair *[pairSize]byte, a, b wide) (wide, wide) {
-	x, y := binary.LittleEndian.Uint64(pair[:8]), binary.LittleEndian.Uint64(pair[8:])
-	hi, lo := bits.Mul64(x+keys[0][0], y+keys[0][1])
-	var carry uint64
-	a.lo, carry = bits.Add64(a.lo, lo, 0)
-	a.hi, _ = bits.Add64(a.hi, hi, carry)
-	hi, lo = bits.Mul64(x+keys[1][0], y+keys[1][1])
-	b.lo, carry = bits.Add64(b.lo, lo, 0)
-	b.hi, _ = bits.Add64(b.hi, hi, carry)
+// sums is the NH of either half, of as many pairs of words as there are keys.
+func sums(keys [][2][2]uint64, words unsafe.Pointer) (a, b wide) {
+	for i := range keys {
+		k := &keys[i]
+		x := *(*uint64)(unsafe.Add(words, i*16))
+		y := *(*uint64)(unsafe.Add(words, i*16+8))
+		hi, lo := bits.Mul64(x+k[0][0], y+k[0][1])
+		a = a.plus(wide{hi, lo})
+		hi, lo = bits.Mul64(x+k[1][0], y+k[1][1])
+		b = b.plus(wide{hi, lo})
+	}
 	return a, b
+}
+
+// plus is the sum modulo 2^128.
+func (w wide) plus(other wide) wide {
+	lo, carry := bits.Add64(w.lo, other.lo, 0)
+	hi, _ := bits.Add64(w.hi, other.hi, carry)
+	return wide{hi, lo}
 }
 
 // upper brings a sum to 64 bits.
@@ -87,10 +93,8 @@ func (w wide) upper(keys *[3]wide) uint64 {
 	return keys[2].timesPlus(w.hi, keys[1].timesPlus(w.lo, keys[0])).hi
 }
 
-// timesPlus is (w*word + sum) mod 2^128.
+// timesPlus is (w*word + sum) modulo 2^128.
 func (w wide) timesPlus(word uint64, sum wide) wide {
 	hi, lo := bits.Mul64(w.lo, word)
-	lo, carry := bits.Add64(lo, sum.lo, 0)
-	hi, _ = bits.Add64(hi+w.hi*word, sum.hi, carry)
-	return wide{hi, lo}
+	return wide{hi + w.hi*word, lo}.plus(sum)
 }

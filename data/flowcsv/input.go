@@ -141,6 +141,9 @@ type streamInput struct {
 // next reads until the piece is full, and ends it with a line. It reads more
 // than a piece only where a line is longer, and no more than one byte over max.
 func (s *streamInput) next(p *piece) bool {
+	if s.err != nil && len(s.rest) == 0 {
+		return false
+	}
 	if p.buf == nil {
 		p.buf = make([]byte, pieceSize+lookahead)
 	}

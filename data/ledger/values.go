@@ -13,13 +13,22 @@ type values struct {
 	sentinel []bool   // -1 in the column stands for "not seen"
 	least    []float32
 	greatest []float32
-	floor    []float32 // the greater of least and 0: one comparison finds what is below either
+	known    []bitRange
 	equal    equality
+}
+
+// bitRange holds the bits of the float32 from 0 on that are no news in a column:
+// those between its least and its greatest value. Bits of such numbers order as
+// the numbers, and those of negative ones and NaN are beyond them all, so that
+// one comparison tells.
+type bitRange struct {
+	first uint32
+	width uint32
 }
 
 func newValues(names []string) values {
 	v := values{columns: make([]Column, len(names)), sentinel: make([]bool, len(names)), equal: newEquality(len(names)),
-		least: make([]float32, len(names)), greatest: make([]float32, len(names)), floor: make([]float32, len(names))}
+		least: make([]float32, len(names)), greatest: make([]float32, len(names)), known: make([]bitRange, len(names))}
 	for j, name := range names {
 		v.columns[j].Name = name
 		v.sentinel[j] = schema.Sentinel(name)
@@ -34,36 +43,48 @@ func (v *values) clear(equal equality) {
 	for j := range v.columns {
 		v.columns[j] = Column{Name: v.columns[j].Name}
 		v.least[j], v.greatest[j] = float32(math.Inf(1)), float32(math.Inf(-1))
-		v.floor[j] = v.least[j]
+		v.know(j)
 	}
+}
+
+// know brings known[j] up to date.
+func (v *values) know(j int) {
+	if !(v.greatest[j] >= 0) {
+		v.known[j] = bitRange{math.Float32bits(float32(math.Inf(1))), 0} // which no value has
+		return
+	}
+	first := math.Float32bits(max(v.least[j], 0))
+	v.known[j] = bitRange{first, math.Float32bits(max(v.greatest[j], 0)) - first}
 }
 
 // observe takes rows, row-major, missing cells as NaN.
 func (v *values) observe(features []float32) {
 	cols := len(v.columns)
 	for len(features) > 0 {
-		row, floor, greatest := features[:cols], v.floor[:cols], v.greatest[:cols]
+		row, known := features[:cols], v.known[:cols]
 		features = features[cols:]
 		v.rows++
 		for j, value := range row {
-			if value < floor[j] {
-				v.low(j, value)
-			}
-			if value > greatest[j] {
-				greatest[j] = value
+			if math.Float32bits(value)-known[j].first > known[j].width {
+				v.value(j, value)
 			}
 		}
 		v.equal.refine(row)
 	}
 }
 
-// low takes a value that is negative or less than all before.
-func (v *values) low(j int, value float32) {
+// value takes a value, which is the loop that observe equals.
+func (v *values) value(j int, value float32) {
 	if value < v.least[j] {
-		v.least[j], v.floor[j] = value, max(value, 0)
+		v.least[j] = value
+		v.know(j)
+	}
+	if value > v.greatest[j] {
+		v.greatest[j] = value
+		v.know(j)
 	}
 	switch {
-	case value >= 0:
+	case !(value < 0):
 	case value == -1 && v.sentinel[j]:
 		v.columns[j].Sentinel++
 	default:
@@ -95,17 +116,12 @@ func (v *values) add(next *values) {
 		c.Infinite, c.NaN, c.Blank = c.Infinite+n.Infinite, c.NaN+n.NaN, c.Blank+n.Blank
 		c.Negative, c.Sentinel = c.Negative+n.Negative, c.Sentinel+n.Sentinel
 		if next.least[j] < v.least[j] {
-			v.least[j], v.floor[j] = next.least[j], next.floor[j]
+			v.least[j] = next.least[j]
 		}
-		v.greatest[j] = greater(v.greatest[j], next.greatest[j])
+		if next.greatest[j] > v.greatest[j] {
+			v.greatest[j] = next.greatest[j]
+		}
+		v.know(j)
 	}
 	v.equal.meet(next.equal, len(v.columns))
-}
-
-// greater is b where it is greater than a, else a.
-func greater(a, b float32) float32 {
-	if b > a {
-		return b
-	}
-	return a
 }

@@ -30,6 +30,9 @@ const (
 // fields. Whether there is a point depends on the column, and is guessed well.
 // (Lemire 2021, "Number Parsing at a Gigabyte per Second", for eightDigits.)
 //
+// A field without a digit is shifted by nothing, so that its comma is among the
+// bytes and is found to be no digit.
+//
 // With a point such a value is m/10^d, m < 10^7 and d <= 7: a quotient of two
 // exact float32, so that one division rounds once. It equals the float64
 // quotient rounded to float32: those could differ only if m/10^d, without being
@@ -39,13 +42,13 @@ func decimals(text []byte, size, at int, dst []float32) (n, next int) {
 	start, last := unsafe.Pointer(unsafe.SliceData(text)), len(text)-lookahead
 	for ; n < len(dst); n++ {
 		if at <= last {
-			w := *(*uint64)(unsafe.Add(start, at))
+			w := binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(start, at))[:])
 			stops := ^w & (0x10 * everyByte)                // no digit lacks this bit; comma and point do
 			first := uint(bits.TrailingZeros64(stops)) >> 3 // characters before it, 8 if there is none
 			switch *(*byte)(unsafe.Add(start, at+int(first))) {
 			case ',':
 				padded := (w ^ zeros) << (-(8 * first) & 63)
-				if first > 0 && areDigits(padded) {
+				if areDigits(padded) {
 					dst[n] = float32(int64(eightDigits(padded)))
 					at += int(first) + 1
 					continue
@@ -55,7 +58,7 @@ func decimals(text []byte, size, at int, dst []float32) (n, next int) {
 				before := uint64(1)<<(8*first&63) - 1
 				joined := w&before | w>>8&^before // without the point
 				padded := (joined ^ zeros) << (8 * (1 - second) & 63)
-				if second > 1 && *(*byte)(unsafe.Add(start, at+int(second))) == ',' && areDigits(padded) {
+				if *(*byte)(unsafe.Add(start, at+int(second))) == ',' && areDigits(padded) {
 					dst[n] = float32(int64(eightDigits(padded))) / float32PowersOfTen[(second-first-1)&7]
 					at += int(second) + 1
 					continue

@@ -12,7 +12,7 @@ import (
 //
 //	Σ (words[2i] + keys[2i] mod 2^64) * (words[2i+1] + keys[2i+1] mod 2^64) mod 2^128
 //
-// of the bits of the row, padded with zeros, brought to 64 bits by a strongly
+// of the bits of the row as this machine orders them, padded with zeros, brought to 64 bits by a strongly
 // universal hash (Lemire & Kaser 2014),
 //
 //	(k0 + k1 * low + k2 * high) mod 2^128, of which the upper 64 bits.

@@ -22,6 +22,9 @@ func TestParts(t *testing.T) {
 	features := make([]float32, rows*cols)
 	for i := range features {
 		features[i] = choice[r.IntN(2+i/40%len(choice))%len(choice)] // the first rows hold little else than zeros
+		if i%cols == 0 {
+			features[i] = choice[r.IntN(2)] // the least value is a zero of either sign
+		}
 		if j := i % cols; j == 3 || j == 5 {
 			features[i] = features[i-j+2] // columns that stay equal
 		}

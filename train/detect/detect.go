@@ -25,17 +25,6 @@ type Data struct {
 	Progress Progress
 }
 
-// Progress hears that done of total equal pieces of a stage of work are done.
-// The pieces of an iterative stage may end before the last.
-type Progress func(stage string, done, total int)
-
-// report tells Progress, where there is one.
-func (p Progress) report(stage string, done, total int) {
-	if p != nil {
-		p(stage, done, total)
-	}
-}
-
 // Detector learns from rows and scores others. Its constructor does no work and
 // takes what decides the outcome, seeds included; Fit checks what it is given.
 type Detector interface {

@@ -96,6 +96,7 @@ func (f *fileScan) emitRows(p *piece, from, to int) error {
 	b.Consumed = f.consumed + f.headSize + f.size
 	b.Groups = b.Groups[:0]
 	if f.groups != nil {
+		f.groups.numbers.fetch(p.digests[from:to])
 		for i := from; i < to; i++ {
 			label := p.labels[i]
 			group, occurrence := f.groups.add(p.digests[i], label, p.tuples[i].digest, p.tuples[i].ok)

@@ -7,6 +7,7 @@ type numbering struct {
 	keys  pages[digest]
 	slots []uint64 // open addressing: the upper half of a digest's first word, number + 1; 0 is free
 	shift uint     // of the upper half, which leaves the place in slots
+	seen  uint64   // what fetch saw
 }
 
 // firstSlots is a power of two; all later sizes are its multiples.
@@ -40,6 +41,15 @@ func (t *numbering) number(d digest) (number int, isNew bool) {
 		t.grow()
 	}
 	return number, true
+}
+
+// fetch looks at the places where the digests will be looked for. Nothing waits
+// for what it sees, so that the memory of several is fetched at a time, where
+// number would wait for one after the other.
+func (t *numbering) fetch(digests []digest) {
+	for i := range digests {
+		t.seen |= t.slots[digests[i][0]>>t.shift]
+	}
 }
 
 // grow doubles the slots. The upper halves suffice to place them anew.

@@ -231,8 +231,9 @@ type Program struct {
 	Output Buf
 }
 
-// Data is the bound matrix. The Machine reads it during Train and Predict and
-// never writes or keeps a copy; the caller owns it and may share it between Machines.
+// Data is the bound matrix. The caller owns it and may share it between Machines,
+// which never write to it. A device keeps a copy of its own: the caller must not
+// change the matrix while it is bound, but bind it again.
 type Data struct {
 	X          []float32 // Rows×Cols, row-major
 	Rows, Cols int

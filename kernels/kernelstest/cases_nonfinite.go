@@ -75,6 +75,9 @@ func (tr *trial) wantFault(rows int32, f fault) {
 		batch.Rows = append(batch.Rows, row)
 	}
 	f.make(tr, &batch)
+	if err := tr.machine.Bind(tr.data); err != nil { // a device has a copy of what was bound before
+		tr.t.Fatal(err)
+	}
 	got := ""
 	if result := tr.train(batch); result.NonFinite != kernels.None {
 		got = tr.program.Buffers[result.NonFinite].Name

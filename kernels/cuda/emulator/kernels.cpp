@@ -1,0 +1,5 @@
+//go:build emu
+
+#include "emulator.h"
+
+#include "sources.h"

@@ -1,0 +1,314 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"flowbench/kernels"
+)
+
+// machine is a compiled Program. See kernels.Machine for the contract.
+type machine struct {
+	backend   *Backend
+	driver    Driver
+	program   *kernels.Program
+	classes   int // what the targets index, 0 where no loss reads a Target
+	optimizer kernels.Update
+
+	owned                      []Pointer
+	arena, control, rows, mean Pointer
+	train, score               []Launch
+	trainGraph, scoreGraph     Graph
+	controls                   []control // of the next step
+
+	data   kernels.Data
+	table  *table
+	closed bool
+}
+
+var errClosed = errors.New("cuda: the machine is closed")
+
+// take waits for the device and returns what gives it back.
+func (m *machine) take() (done func()) {
+	if m.closed {
+		return func() {}
+	}
+	turn := &m.backend.turn
+	turn.Lock()
+	return turn.Unlock
+}
+
+// Bind copies d to the device; changes that are made to d afterwards show only
+// after the next Bind.
+func (m *machine) Bind(d kernels.Data) error {
+	defer m.take()()
+	if m.closed {
+		return errClosed
+	}
+	cols := 0
+	for _, b := range m.program.Buffers {
+		if b.Kind == kernels.Table {
+			cols = b.Cols
+		}
+	}
+	switch {
+	case d.Cols != cols:
+		return fmt.Errorf("cuda: data has %d columns, the program's table %d", d.Cols, cols)
+	case d.Rows < 1 || d.Rows > math.MaxInt32:
+		return fmt.Errorf("cuda: data has %d rows, want at least 1 and at most %d", d.Rows, math.MaxInt32)
+	case len(d.X) != d.Rows*d.Cols:
+		return fmt.Errorf("cuda: data holds %d values, want %d rows × %d columns", len(d.X), d.Rows, d.Cols)
+	case d.Y != nil && len(d.Y) != d.Rows:
+		return fmt.Errorf("cuda: data has %d targets for %d rows", len(d.Y), d.Rows)
+	}
+	if err := m.backend.release(m.table); err != nil {
+		return err
+	}
+	m.table = nil
+	t, err := m.backend.bind(d)
+	if err != nil {
+		return err
+	}
+	m.data, m.table = d, t
+	return nil
+}
+
+func (m *machine) Train(b kernels.Batch) (kernels.StepResult, error) {
+	defer m.take()()
+	result := kernels.StepResult{Loss: math.NaN(), NonFinite: kernels.None}
+	if err := m.checkTrain(b); err != nil {
+		return result, err
+	}
+	c := control{seed: b.Seed, step: b.Step, rate: b.LearningRate, training: 1}
+	c.corrected, c.correction = corrections(m.optimizer, b)
+	if err := m.run(b.Rows, c, m.train, &m.trainGraph); err != nil {
+		return result, err
+	}
+	if err := m.driver.CopyOut(bytesOf(m.controls), m.control); err != nil {
+		return result, err
+	}
+	sick := int(m.controls[0].sick)
+	if sick == 0 || m.reached(sick-1) {
+		loss := []float64{0}
+		if err := m.driver.CopyOut(bytesOf(loss), m.mean); err != nil {
+			return result, err
+		}
+		result.Loss = loss[0]
+	}
+	if sick == 0 {
+		return result, nil
+	}
+	var err error
+	result.NonFinite, err = m.locate(m.program.Train[sick-1], b.Rows)
+	return result, err
+}
+
+// run sends what is new in a step and starts its launches.
+func (m *machine) run(rows []int32, c control, launches []Launch, graph *Graph) error {
+	c.rows, c.x, c.targets, c.n = m.rows, m.table.x, m.table.y, int32(len(rows))
+	m.controls[0] = c
+	if err := m.driver.CopyIn(m.rows, bytesOf(rows)); err != nil {
+		return err
+	}
+	if err := m.driver.CopyIn(m.control, bytesOf(m.controls)); err != nil {
+		return err
+	}
+	if *graph == nil {
+		var err error
+		if *graph, err = m.driver.Record(launches); err != nil {
+			return err
+		}
+	}
+	return (*graph).Replay()
+}
+
+// reached is whether the loss was computed although instruction failed.
+func (m *machine) reached(instruction int) bool {
+	for _, in := range m.program.Train[:instruction] {
+		if _, ok := in.(kernels.Loss); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *machine) checkTrain(b kernels.Batch) error {
+	switch {
+	case m.closed:
+		return errClosed
+	case len(m.train) == 0:
+		return errors.New("cuda: the program has no training step")
+	case len(b.Rows) == 0:
+		return errors.New("cuda: the batch is empty")
+	case len(b.Rows) > m.program.Batch:
+		return fmt.Errorf("cuda: the batch has %d rows, the program at most %d", len(b.Rows), m.program.Batch)
+	case b.Step == 0:
+		return errors.New("cuda: step 0: steps count from 1")
+	}
+	if err := m.checkRows(b.Rows); err != nil {
+		return err
+	}
+	return m.checkTargets(b.Rows)
+}
+
+func (m *machine) checkRows(rows []int32) error {
+	if m.table == nil {
+		return errors.New("cuda: no data bound: call Bind first")
+	}
+	for i, r := range rows {
+		if r < 0 || int(r) >= m.data.Rows {
+			return fmt.Errorf("cuda: row %d of the batch is table row %d, want 0 to %d", i, r, m.data.Rows-1)
+		}
+	}
+	return nil
+}
+
+func (m *machine) checkTargets(rows []int32) error {
+	if m.classes == 0 {
+		return nil
+	}
+	if m.data.Y == nil {
+		return errors.New("cuda: the loss needs targets, but the bound data has none")
+	}
+	for _, r := range rows {
+		if y := m.data.Y[r]; !(y >= 0 && y < float32(m.classes)) || y != float32(int(y)) {
+			return fmt.Errorf("cuda: the target of table row %d is %v, want a class of 0 to %d", r, y, m.classes-1)
+		}
+	}
+	return nil
+}
+
+func (m *machine) Predict(rows []int32, dst []float32) error {
+	defer m.take()()
+	switch {
+	case m.closed:
+		return errClosed
+	case len(m.score) == 0:
+		return errors.New("cuda: the program has no scoring part")
+	}
+	out := m.program.Buffers[m.program.Output]
+	if len(dst) != len(rows)*out.Cols {
+		return fmt.Errorf("cuda: room for %d values, want %d rows × %d columns", len(dst), len(rows), out.Cols)
+	}
+	if err := m.checkRows(rows); err != nil {
+		return err
+	}
+	for len(rows) > 0 {
+		n := min(len(rows), m.program.Batch)
+		if err := m.run(rows[:n], control{}, m.score, &m.scoreGraph); err != nil {
+			return err
+		}
+		if err := m.driver.CopyOut(bytesOf(dst[:n*out.Cols]), m.arena+Pointer(4*out.Offset)); err != nil {
+			return err
+		}
+		rows, dst = rows[n:], dst[n*out.Cols:]
+	}
+	return nil
+}
+
+func (m *machine) Read(b kernels.Buf, dst []float32) error {
+	defer m.take()()
+	at, err := m.buffer(b, len(dst))
+	if err != nil || len(dst) == 0 {
+		return err
+	}
+	return m.driver.CopyOut(bytesOf(dst), at)
+}
+
+func (m *machine) Write(b kernels.Buf, src []float32) error {
+	defer m.take()()
+	at, err := m.buffer(b, len(src))
+	if err != nil || len(src) == 0 {
+		return err
+	}
+	return m.driver.CopyIn(at, bytesOf(src))
+}
+
+func (m *machine) buffer(b kernels.Buf, length int) (Pointer, error) {
+	if m.closed {
+		return 0, errClosed
+	}
+	if b < 0 || int(b) >= len(m.program.Buffers) {
+		return 0, fmt.Errorf("cuda: buffer %d of %d", b, len(m.program.Buffers))
+	}
+	buf := m.program.Buffers[b]
+	if buf.Offset < 0 {
+		return 0, fmt.Errorf("cuda: %q is bound data: it is not in the machine's memory", buf.Name)
+	}
+	if length != buf.Len() {
+		return 0, fmt.Errorf("cuda: %d values for %q, want %d×%d", length, buf.Name, buf.Rows, buf.Cols)
+	}
+	return m.arena + Pointer(4*buf.Offset), nil
+}
+
+// Close frees the Machine's memory on the device.
+func (m *machine) Close() error {
+	if m.closed {
+		return errClosed
+	}
+	defer m.take()()
+	return m.free()
+}
+
+func (m *machine) free() error {
+	var failed []error
+	for _, g := range []Graph{m.trainGraph, m.scoreGraph} {
+		if g != nil {
+			failed = append(failed, g.Close())
+		}
+	}
+	for _, p := range m.owned {
+		failed = append(failed, m.driver.Free(p))
+	}
+	failed = append(failed, m.backend.release(m.table))
+	*m = machine{closed: true}
+	return errors.Join(failed...)
+}
+
+// locate finds the first operand of a failed instruction that is not finite, in
+// the order that it reads and then writes them. Nothing ran after it.
+func (m *machine) locate(in kernels.Instruction, rows []int32) (kernels.Buf, error) {
+	list := kernels.Operands(in)
+	for _, o := range list {
+		ok, err := m.finite(o.Buf, rows)
+		if err != nil || !ok {
+			return o.Buf, err
+		}
+	}
+	if loss, ok := in.(kernels.Loss); ok {
+		return loss.Pred, nil
+	}
+	return list[len(list)-1].Buf, nil
+}
+
+func (m *machine) finite(b kernels.Buf, rows []int32) (bool, error) {
+	buf := m.program.Buffers[b]
+	switch {
+	case buf.Kind == kernels.Target:
+		return true, nil // checked to be a class before the step
+	case buf.Kind == kernels.Table:
+		for _, r := range rows {
+			if !finite(m.data.X[int(r)*buf.Cols : (int(r)+1)*buf.Cols]) {
+				return false, nil
+			}
+		}
+		return true, nil
+	}
+	n := buf.Len()
+	if buf.PerSample {
+		n = len(rows) * buf.Cols
+	}
+	v := make([]float32, n)
+	err := m.driver.CopyOut(bytesOf(v), m.arena+Pointer(4*buf.Offset))
+	return finite(v), err
+}
+
+func finite(v []float32) bool {
+	for _, x := range v {
+		if x-x != 0 {
+			return false
+		}
+	}
+	return true
+}

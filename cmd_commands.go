@@ -11,5 +11,6 @@ func commands() []*cli.Command {
 		workerCommand(),
 		runsCommand(),
 		compareCommand(),
+		benchCommand(),
 	}
 }

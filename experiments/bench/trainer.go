@@ -1,0 +1,123 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"flowbench/kernels"
+	"flowbench/train/graph"
+)
+
+const (
+	learningRate = 1e-3
+	seed         = 0
+	// warmUp is how many steps run before the clock starts, as the rulers do.
+	warmUp = 5
+)
+
+// trainer takes steps through a permutation of the matrix.
+type trainer struct {
+	program *kernels.Program
+	machine kernels.Machine
+	order   []int32
+	batch   int
+	step    int
+}
+
+// newTrainer compiles the network for the threads that GOMAXPROCS allows now.
+// Whoever makes it closes its machine.
+func newTrainer(backend kernels.Backend, n Network, m *Matrix, order []int32, batch int) (*trainer, error) {
+	if batch >= m.Rows {
+		return nil, fmt.Errorf("bench: a batch of %d needs more rows than the %d there are", batch, m.Rows)
+	}
+	model, program, err := n.model(batch, m.balanced())
+	if err != nil {
+		return nil, err
+	}
+	machine, err := backend.Compile(program)
+	if err != nil {
+		return nil, err
+	}
+	t := &trainer{program: program, machine: machine, order: order, batch: batch}
+	if err := t.begin(model, m); err != nil {
+		machine.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// begin binds the data and draws the first parameters.
+func (t *trainer) begin(model *graph.Model, m *Matrix) error {
+	if err := t.machine.Bind(kernels.Data{X: m.X, Rows: m.Rows, Cols: Cols, Y: m.Y}); err != nil {
+		return err
+	}
+	first, err := model.Init(graph.He, seed)
+	if err != nil {
+		return err
+	}
+	for i, b := range t.program.Buffers {
+		if values, ok := first[b.Name]; ok {
+			if err := t.machine.Write(kernels.Buf(i), values); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rows are the next of the permutation; where too few are left, those near its front.
+func (t *trainer) rows() []int32 {
+	from := t.step * t.batch % (len(t.order) - t.batch)
+	return t.order[from : from+t.batch]
+}
+
+// next takes one step on the next rows.
+func (t *trainer) next() error {
+	rows := t.rows()
+	t.step++
+	r, err := t.machine.Train(kernels.Batch{Rows: rows, Step: uint64(t.step), Seed: seed, LearningRate: learningRate})
+	if err == nil && r.NonFinite != kernels.None {
+		err = fmt.Errorf("bench: step %d: %s is not finite: the data cannot be trained on", t.step, t.program.Buffers[r.NonFinite].Name)
+	}
+	return err
+}
+
+// rate is samples a second over a time, after a warm-up.
+func (t *trainer) rate(ctx context.Context, during time.Duration) (float64, error) {
+	start := time.Now()
+	for i := 0; i < warmUp && (i == 0 || time.Since(start) < during); i++ {
+		if err := t.nextUntil(ctx); err != nil {
+			return 0, err
+		}
+	}
+	start = time.Now()
+	for steps := 1; ; steps++ {
+		if err := t.nextUntil(ctx); err != nil {
+			return 0, err
+		}
+		if took := time.Since(start); took > during {
+			return float64(steps*t.batch) / took.Seconds(), nil
+		}
+	}
+}
+
+func (t *trainer) nextUntil(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return t.next()
+}
+
+// trainRate measures one case on so many threads.
+func trainRate(ctx context.Context, backend kernels.Backend, c StepCase, m *Matrix, order []int32, during time.Duration) (float64, error) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.Threads))
+	t, err := newTrainer(backend, c.Network, m, order, c.Batch)
+	if err != nil {
+		return 0, err
+	}
+	defer t.machine.Close()
+	runtime.GC() // so that it does not run while the clock does
+	return t.rate(ctx, during)
+}

@@ -18,38 +18,20 @@ func (c *compiler) corrupt(in kernels.Corrupt) *corrupt {
 const corruptCost = 64
 
 func (c *corrupt) slice(s *step, sl *slice) {
-	y := c.y.rows(sl)
+	y, first := c.y.rows(sl), sl.first*c.y.cols
 	copy(y, c.x.rows(sl))
-	if s.training && c.sigma > 0 {
-		c.noise(s, y, sl.first*c.y.cols)
+	noisy, masked := s.training && c.sigma > 0, s.training && c.mask > 0
+	ok := true
+	if noisy {
+		ok = s.level.noise(y, first, s.draws(normalDraw, c.stream), c.sigma)
 	}
-	if s.training && c.mask > 0 {
-		c.drop(s, y, sl.first*c.y.cols)
+	if masked {
+		ok = s.level.dropout(y, first, s.draws(keepDraw, c.stream), c.mask, 1)
 	}
-	s.check(y)
-}
-
-// noise adds Sigma·ε; first is the number of y's first element in the buffer.
-func (c *corrupt) noise(s *step, y []float32, first int) {
-	for i := 0; i < len(y); {
-		element := uint64(first + i)
-		normal := kernels.NormalBlock(s.seed, s.number, c.stream, element/4)
-		for lane := element % 4; lane < 4 && i < len(y); lane++ {
-			y[i] += float32(c.sigma * normal[lane])
-			i++
-		}
+	if !noisy && !masked {
+		ok = s.level.finite(y)
 	}
-}
-
-func (c *corrupt) drop(s *step, y []float32, first int) {
-	for i := 0; i < len(y); {
-		element := uint64(first + i)
-		keep := kernels.KeepBlock(s.seed, s.number, c.stream, element/4, c.mask)
-		for lane := element % 4; lane < 4 && i < len(y); lane++ {
-			if !keep[lane] {
-				y[i] = 0
-			}
-			i++
-		}
+	if !ok {
+		s.health.fail()
 	}
 }

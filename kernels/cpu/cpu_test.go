@@ -30,7 +30,7 @@ func TestConformance(t *testing.T) {
 func TestStepAllocatesNothing(t *testing.T) {
 	for _, threads := range []int{1, 4} {
 		previous := runtime.GOMAXPROCS(threads)
-		m := newMachine(t, kernelstest.DNN(64), 1000)
+		m := newMachine(t, kernelstest.Regularized(64), 1000)
 		runtime.GOMAXPROCS(previous)
 		rows := make([]int32, 64)
 		dst := make([]float32, len(rows))

@@ -29,16 +29,14 @@ func (c *compiler) dense(in kernels.Dense) *dense {
 }
 
 func (d *dense) slice(s *step, sl *slice) {
-	y := d.y.rows(sl)
-	if !s.level.product(y, d.x.rows(sl), sl.n, d.w, d.floor) {
+	y, z := d.y.rows(sl), d.y.rows(sl)
+	if d.z.cols > 0 {
+		z = d.z.rows(sl)
+	}
+	if !s.level.product(z, d.x.rows(sl), sl.n, d.w, d.floor) {
 		s.health.fail()
 	}
-	if d.z.cols > 0 {
-		copy(d.z.rows(sl), y)
-	}
-	if d.epilogue.forward(s, y, sl.first*d.y.cols) {
-		s.check(y)
-	}
+	d.epilogue.forward(s, y, z, sl.first*d.y.cols)
 }
 
 // denseGrad is kernels.DenseGrad: DY becomes DZ, then DX, and the slice's part of
@@ -68,9 +66,7 @@ func (c *compiler) denseGrad(in kernels.DenseGrad) *denseGrad {
 
 func (d *denseGrad) slice(s *step, sl *slice) {
 	dz := d.dy.rows(sl)
-	if d.epilogue.backward(s, dz, d.y, d.z, sl) {
-		s.check(dz)
-	}
+	d.epilogue.backward(s, dz, d.y, d.z, sl)
 	if d.w != nil && !s.level.product(d.dx.rows(sl), dz, sl.n, d.w, float32(math.Inf(-1))) {
 		s.health.fail()
 	}

@@ -54,6 +54,61 @@ func adamAVX2(p *float32, grad *float32, m *float32, v *float32, decay float32, 
 //go:noescape
 func prefetchAVX2(x *float32, rows *int32, n int, cols int)
 
+// reluAVX2 is the activation of that name; it is not 0 where a y is not finite.
+//
+//go:noescape
+func reluAVX2(y *float32, z *float32, n int) uint32
+
+// leakyReLUAVX2 is the activation of that name; it is not 0 where a y is not finite.
+//
+//go:noescape
+func leakyReLUAVX2(y *float32, z *float32, n int) uint32
+
+// geluAVX2 is the activation of that name; it is not 0 where a y is not finite.
+//
+//go:noescape
+func geluAVX2(y *float32, z *float32, n int) uint32
+
+// tanhAVX2 is the activation of that name; it is not 0 where a y is not finite.
+//
+//go:noescape
+func tanhAVX2(y *float32, z *float32, n int) uint32
+
+// sigmoidAVX2 is the activation of that name; it is not 0 where a y is not finite.
+//
+//go:noescape
+func sigmoidAVX2(y *float32, z *float32, n int) uint32
+
+// leakyReLUGradAVX2 is the activation's gradient; it is not 0 where a result is not finite.
+//
+//go:noescape
+func leakyReLUGradAVX2(dy *float32, y *float32, n int) uint32
+
+// geluGradAVX2 is the activation's gradient; it is not 0 where a result is not finite.
+//
+//go:noescape
+func geluGradAVX2(dy *float32, z *float32, n int) uint32
+
+// tanhGradAVX2 is the activation's gradient from y = activation/keep; it is not 0 where a result is not finite.
+//
+//go:noescape
+func tanhGradAVX2(dy *float32, y *float32, keep float32, n int) uint32
+
+// sigmoidGradAVX2 is the activation's gradient from y = activation/keep; it is not 0 where a result is not finite.
+//
+//go:noescape
+func sigmoidGradAVX2(dy *float32, y *float32, keep float32, n int) uint32
+
+// dropoutAVX2 is plainDropout; it is not 0 where a result is not finite.
+//
+//go:noescape
+func dropoutAVX2(v *float32, n int, from *uint32, limit float32, scale float32) uint32
+
+// noiseAVX2 is plainNoise; it is not 0 where a result is not finite.
+//
+//go:noescape
+func noiseAVX2(y *float32, n int, from *uint32, sigma float32) uint32
+
 // peakAVX2 multiplies and adds in 12 chains of registers and returns 12·turns·x².
 //
 //go:noescape
@@ -118,6 +173,61 @@ func adamAVX512(p *float32, grad *float32, m *float32, v *float32, decay float32
 //
 //go:noescape
 func prefetchAVX512(x *float32, rows *int32, n int, cols int)
+
+// reluAVX512 is the activation of that name; it is not 0 where a y is not finite.
+//
+//go:noescape
+func reluAVX512(y *float32, z *float32, n int) uint32
+
+// leakyReLUAVX512 is the activation of that name; it is not 0 where a y is not finite.
+//
+//go:noescape
+func leakyReLUAVX512(y *float32, z *float32, n int) uint32
+
+// geluAVX512 is the activation of that name; it is not 0 where a y is not finite.
+//
+//go:noescape
+func geluAVX512(y *float32, z *float32, n int) uint32
+
+// tanhAVX512 is the activation of that name; it is not 0 where a y is not finite.
+//
+//go:noescape
+func tanhAVX512(y *float32, z *float32, n int) uint32
+
+// sigmoidAVX512 is the activation of that name; it is not 0 where a y is not finite.
+//
+//go:noescape
+func sigmoidAVX512(y *float32, z *float32, n int) uint32
+
+// leakyReLUGradAVX512 is the activation's gradient; it is not 0 where a result is not finite.
+//
+//go:noescape
+func leakyReLUGradAVX512(dy *float32, y *float32, n int) uint32
+
+// geluGradAVX512 is the activation's gradient; it is not 0 where a result is not finite.
+//
+//go:noescape
+func geluGradAVX512(dy *float32, z *float32, n int) uint32
+
+// tanhGradAVX512 is the activation's gradient from y = activation/keep; it is not 0 where a result is not finite.
+//
+//go:noescape
+func tanhGradAVX512(dy *float32, y *float32, keep float32, n int) uint32
+
+// sigmoidGradAVX512 is the activation's gradient from y = activation/keep; it is not 0 where a result is not finite.
+//
+//go:noescape
+func sigmoidGradAVX512(dy *float32, y *float32, keep float32, n int) uint32
+
+// dropoutAVX512 is plainDropout; it is not 0 where a result is not finite.
+//
+//go:noescape
+func dropoutAVX512(v *float32, n int, from *uint32, limit float32, scale float32) uint32
+
+// noiseAVX512 is plainNoise; it is not 0 where a result is not finite.
+//
+//go:noescape
+func noiseAVX512(y *float32, n int, from *uint32, sigma float32) uint32
 
 // peakAVX512 multiplies and adds in 24 chains of registers and returns 24·turns·x².
 //

@@ -545,26 +545,26 @@ TEXT ·finiteAVX2(SB), NOSPLIT, $0-20
 	MOVQ   n+8(FP), CX
 	XORQ   DX, DX
 	SUBQ   $+8, CX
-	JLT    tail
+	JLT    Tail
 
-full:
+Full:
 	VMOVUPS     (AX)(DX*4), Y2
 	VFMADD231PS Y0, Y2, Y1
 	ADDQ        $+8, DX
 	SUBQ        $+8, CX
-	JGE         full
+	JGE         Full
 
-tail:
+Tail:
 	ADDQ        $+8, CX
-	JZ          done
-	LEAQ        columnMasks<>+0(SB), BX
-	MOVQ        $+16, SI
-	SUBQ        CX, SI
-	VMOVUPS     (BX)(SI*4), Y2
+	JZ          Done
+	MOVQ        $+16, BX
+	SUBQ        CX, BX
+	LEAQ        columnMasks<>+0(SB), CX
+	VMOVUPS     (CX)(BX*4), Y2
 	VMASKMOVPS  (AX)(DX*4), Y2, Y2
 	VFMADD231PS Y0, Y2, Y1
 
-done:
+Done:
 	VCMPPS    $0x03, Y1, Y1, Y1
 	VMOVMSKPS Y1, AX
 	MOVL      AX, ret+16(FP)
@@ -579,30 +579,30 @@ TEXT ·addAVX2(SB), NOSPLIT, $0-24
 	MOVQ n+16(FP), DX
 	XORQ BX, BX
 	SUBQ $+8, DX
-	JLT  tail
+	JLT  Tail
 
-full:
+Full:
 	VMOVUPS (AX)(BX*4), Y0
 	VMOVUPS (CX)(BX*4), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)(BX*4)
 	ADDQ    $+8, BX
 	SUBQ    $+8, DX
-	JGE     full
+	JGE     Full
 
-tail:
+Tail:
 	ADDQ       $+8, DX
-	JZ         done
-	LEAQ       columnMasks<>+0(SB), SI
-	MOVQ       $+16, DI
-	SUBQ       DX, DI
-	VMOVUPS    (SI)(DI*4), Y0
+	JZ         Done
+	MOVQ       $+16, SI
+	SUBQ       DX, SI
+	LEAQ       columnMasks<>+0(SB), DX
+	VMOVUPS    (DX)(SI*4), Y0
 	VMASKMOVPS (AX)(BX*4), Y0, Y1
 	VMASKMOVPS (CX)(BX*4), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(BX*4)
 
-done:
+Done:
 	VZEROUPPER
 	RET
 
@@ -616,9 +616,9 @@ TEXT ·reluGradAVX2(SB), NOSPLIT, $0-32
 	MOVQ         n+24(FP), DX
 	XORQ         BX, BX
 	SUBQ         $+8, DX
-	JLT          tail
+	JLT          Tail
 
-full:
+Full:
 	VMOVUPS (CX)(BX*4), Y2
 	VMOVUPS (AX)(BX*4), Y3
 	VMULPS  Y1, Y3, Y3
@@ -627,15 +627,15 @@ full:
 	VMOVUPS Y3, (AX)(BX*4)
 	ADDQ    $+8, BX
 	SUBQ    $+8, DX
-	JGE     full
+	JGE     Full
 
-tail:
+Tail:
 	ADDQ       $+8, DX
-	JZ         done
-	LEAQ       columnMasks<>+0(SB), SI
-	MOVQ       $+16, DI
-	SUBQ       DX, DI
-	VMOVUPS    (SI)(DI*4), Y2
+	JZ         Done
+	MOVQ       $+16, SI
+	SUBQ       DX, SI
+	LEAQ       columnMasks<>+0(SB), DX
+	VMOVUPS    (DX)(SI*4), Y2
 	VMASKMOVPS (CX)(BX*4), Y2, Y3
 	VMASKMOVPS (AX)(BX*4), Y2, Y4
 	VMULPS     Y1, Y4, Y4
@@ -643,7 +643,7 @@ tail:
 	VANDPS     Y0, Y4, Y4
 	VMASKMOVPS Y4, Y2, (AX)(BX*4)
 
-done:
+Done:
 	VZEROUPPER
 	RET
 
@@ -665,9 +665,9 @@ TEXT ·adamAVX2(SB), NOSPLIT, $0-72
 	MOVQ         n+64(FP), SI
 	XORQ         DI, DI
 	SUBQ         $+8, SI
-	JLT          tail
+	JLT          Tail
 
-full:
+Full:
 	VMOVUPS (AX)(DI*4), Y8
 	VMOVUPS (CX)(DI*4), Y9
 	VMOVUPS (DX)(DI*4), Y10
@@ -692,15 +692,15 @@ full:
 	VMOVUPS Y8, (AX)(DI*4)
 	ADDQ    $+8, DI
 	SUBQ    $+8, SI
-	JGE     full
+	JGE     Full
 
-tail:
+Tail:
 	ADDQ       $+8, SI
-	JZ         done
-	LEAQ       columnMasks<>+0(SB), R8
-	MOVQ       $+16, R9
-	SUBQ       SI, R9
-	VMOVUPS    (R8)(R9*4), Y8
+	JZ         Done
+	MOVQ       $+16, R8
+	SUBQ       SI, R8
+	LEAQ       columnMasks<>+0(SB), SI
+	VMOVUPS    (SI)(R8*4), Y8
 	VMASKMOVPS (AX)(DI*4), Y8, Y9
 	VMASKMOVPS (CX)(DI*4), Y8, Y10
 	VMASKMOVPS (DX)(DI*4), Y8, Y11
@@ -724,7 +724,7 @@ tail:
 	VSUBPS     Y11, Y9, Y9
 	VMASKMOVPS Y9, Y8, (AX)(DI*4)
 
-done:
+Done:
 	VZEROUPPER
 	RET
 
@@ -753,6 +753,2028 @@ line:
 	DECQ       DX
 	JNZ        row
 	RET
+
+// func reluAVX2(y *float32, z *float32, n int) uint32
+// Requires: AVX, FMA3
+TEXT ·reluAVX2(SB), NOSPLIT, $0-28
+	MOVQ   y+0(FP), AX
+	MOVQ   z+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+8, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS     (CX)(BX*4), Y2
+	VXORPS      Y3, Y3, Y3
+	VMAXPS      Y2, Y3, Y2
+	VFMADD231PS Y0, Y2, Y1
+	VMOVUPS     Y2, (AX)(BX*4)
+	ADDQ        $+8, BX
+	SUBQ        $+8, DX
+	JGE         Full
+
+Tail:
+	ADDQ        $+8, DX
+	JZ          Done
+	MOVQ        $+16, SI
+	SUBQ        DX, SI
+	LEAQ        columnMasks<>+0(SB), DX
+	VMOVUPS     (DX)(SI*4), Y2
+	VMASKMOVPS  (CX)(BX*4), Y2, Y3
+	VXORPS      Y4, Y4, Y4
+	VMAXPS      Y3, Y4, Y3
+	VFMADD231PS Y0, Y3, Y1
+	VMASKMOVPS  Y3, Y2, (AX)(BX*4)
+
+Done:
+	VCMPPS    $0x03, Y1, Y1, Y1
+	VMOVMSKPS Y1, AX
+	MOVL      AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func leakyReLUAVX2(y *float32, z *float32, n int) uint32
+// Requires: AVX, FMA3
+TEXT ·leakyReLUAVX2(SB), NOSPLIT, $0-28
+	MOVQ   y+0(FP), AX
+	MOVQ   z+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+8, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS     (CX)(BX*4), Y2
+	VMULPS      word3C23D70A<>+0(SB), Y2, Y3
+	VMAXPS      Y2, Y3, Y2
+	VFMADD231PS Y0, Y2, Y1
+	VMOVUPS     Y2, (AX)(BX*4)
+	ADDQ        $+8, BX
+	SUBQ        $+8, DX
+	JGE         Full
+
+Tail:
+	ADDQ        $+8, DX
+	JZ          Done
+	MOVQ        $+16, SI
+	SUBQ        DX, SI
+	LEAQ        columnMasks<>+0(SB), DX
+	VMOVUPS     (DX)(SI*4), Y2
+	VMASKMOVPS  (CX)(BX*4), Y2, Y3
+	VMULPS      word3C23D70A<>+0(SB), Y3, Y4
+	VMAXPS      Y3, Y4, Y3
+	VFMADD231PS Y0, Y3, Y1
+	VMASKMOVPS  Y3, Y2, (AX)(BX*4)
+
+Done:
+	VCMPPS    $0x03, Y1, Y1, Y1
+	VMOVMSKPS Y1, AX
+	MOVL      AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+DATA word3C23D70A<>+0(SB)/4, $0x3c23d70a
+DATA word3C23D70A<>+4(SB)/4, $0x3c23d70a
+DATA word3C23D70A<>+8(SB)/4, $0x3c23d70a
+DATA word3C23D70A<>+12(SB)/4, $0x3c23d70a
+DATA word3C23D70A<>+16(SB)/4, $0x3c23d70a
+DATA word3C23D70A<>+20(SB)/4, $0x3c23d70a
+DATA word3C23D70A<>+24(SB)/4, $0x3c23d70a
+DATA word3C23D70A<>+28(SB)/4, $0x3c23d70a
+GLOBL word3C23D70A<>(SB), RODATA|NOPTR, $32
+
+// func geluAVX2(y *float32, z *float32, n int) uint32
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluAVX2(SB), NOSPLIT, $0-28
+	MOVQ   y+0(FP), AX
+	MOVQ   z+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+8, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS      (CX)(BX*4), Y2
+	VANDPS       word7FFFFFFF<>+0(SB), Y2, Y3
+	VBROADCASTSS word41A00000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       Y3, Y3, Y4
+	VXORPS       word80000000<>+0(SB), Y4, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y3, Y3, Y5
+	VMULPS       wordBF000000<>+0(SB), Y4, Y4
+	VBROADCASTSS wordC2D00000<>+0(SB), Y6
+	VMAXPS       Y4, Y6, Y4
+	VMULPS       word3FB8AA3B<>+0(SB), Y4, Y6
+	VCVTPS2DQ    Y6, Y6
+	VCVTDQ2PS    Y6, Y7
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  wordBF318000<>+0(SB), Y7, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  word395E8083<>+0(SB), Y7, Y4
+	VBROADCASTSS word3AB51232<>+0(SB), Y7
+	VFMADD213PS  word3C091CEA<>+0(SB), Y4, Y7
+	VFMADD213PS  word3D2AAC78<>+0(SB), Y4, Y7
+	VFMADD213PS  word3E2AAA49<>+0(SB), Y4, Y7
+	VFMADD213PS  word3EFFFFFE<>+0(SB), Y4, Y7
+	VMULPS       Y4, Y4, Y8
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y7, Y8, Y4
+	VADDPS       word3F800000<>+0(SB), Y4, Y4
+	VPSRAD       $0x01, Y6, Y7
+	VPADDD       word0000007F<>+0(SB), Y7, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y4, Y4
+	VPSUBD       Y7, Y6, Y6
+	VPADDD       word0000007F<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y4, Y4
+	VMULPS       wordBF000000<>+0(SB), Y5, Y5
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  Y4, Y5, Y6
+	VBROADCASTSS word3F800000<>+0(SB), Y4
+	VBROADCASTSS word3F800000<>+0(SB), Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  word3E99999A<>+0(SB), Y3, Y5
+	VDIVPS       Y5, Y4, Y3
+	VBROADCASTSS wordBCA8DBFA<>+0(SB), Y4
+	VFMADD213PS  word3DE624EB<>+0(SB), Y3, Y4
+	VFMADD213PS  wordBE698A1E<>+0(SB), Y3, Y4
+	VFMADD213PS  word3E442D74<>+0(SB), Y3, Y4
+	VFMADD213PS  wordBDA24B91<>+0(SB), Y3, Y4
+	VFMADD213PS  word3DC4B986<>+0(SB), Y3, Y4
+	VFMADD213PS  word3DA09DBD<>+0(SB), Y3, Y4
+	VFMADD213PS  word3DE1BED6<>+0(SB), Y3, Y4
+	VFMADD213PS  word3DF4E29D<>+0(SB), Y3, Y4
+	VFMADD213PS  word3DF51E45<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y3
+	VMULPS       Y3, Y6, Y3
+	VBROADCASTSS word3F800000<>+0(SB), Y4
+	VSUBPS       Y3, Y4, Y4
+	VBLENDVPS    Y2, Y3, Y4, Y3
+	VMULPS       Y3, Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VMOVUPS      Y2, (AX)(BX*4)
+	ADDQ         $+8, BX
+	SUBQ         $+8, DX
+	JGE          Full
+
+Tail:
+	ADDQ         $+8, DX
+	JZ           Done
+	MOVQ         $+16, SI
+	SUBQ         DX, SI
+	LEAQ         columnMasks<>+0(SB), DX
+	VMOVUPS      (DX)(SI*4), Y2
+	VMASKMOVPS   (CX)(BX*4), Y2, Y3
+	VANDPS       word7FFFFFFF<>+0(SB), Y3, Y4
+	VBROADCASTSS word41A00000<>+0(SB), Y5
+	VMINPS       Y4, Y5, Y4
+	VMULPS       Y4, Y4, Y5
+	VXORPS       word80000000<>+0(SB), Y5, Y6
+	VMOVAPS      Y6, Y6
+	VFMADD231PS  Y4, Y4, Y6
+	VMULPS       wordBF000000<>+0(SB), Y5, Y5
+	VBROADCASTSS wordC2D00000<>+0(SB), Y7
+	VMAXPS       Y5, Y7, Y5
+	VMULPS       word3FB8AA3B<>+0(SB), Y5, Y7
+	VCVTPS2DQ    Y7, Y7
+	VCVTDQ2PS    Y7, Y8
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  wordBF318000<>+0(SB), Y8, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  word395E8083<>+0(SB), Y8, Y5
+	VBROADCASTSS word3AB51232<>+0(SB), Y8
+	VFMADD213PS  word3C091CEA<>+0(SB), Y5, Y8
+	VFMADD213PS  word3D2AAC78<>+0(SB), Y5, Y8
+	VFMADD213PS  word3E2AAA49<>+0(SB), Y5, Y8
+	VFMADD213PS  word3EFFFFFE<>+0(SB), Y5, Y8
+	VMULPS       Y5, Y5, Y9
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y8, Y9, Y5
+	VADDPS       word3F800000<>+0(SB), Y5, Y5
+	VPSRAD       $0x01, Y7, Y8
+	VPADDD       word0000007F<>+0(SB), Y8, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y5, Y5
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       word0000007F<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VMULPS       wordBF000000<>+0(SB), Y6, Y6
+	VMOVAPS      Y5, Y7
+	VFMADD231PS  Y5, Y6, Y7
+	VBROADCASTSS word3F800000<>+0(SB), Y5
+	VBROADCASTSS word3F800000<>+0(SB), Y6
+	VMOVAPS      Y6, Y6
+	VFMADD231PS  word3E99999A<>+0(SB), Y4, Y6
+	VDIVPS       Y6, Y5, Y4
+	VBROADCASTSS wordBCA8DBFA<>+0(SB), Y5
+	VFMADD213PS  word3DE624EB<>+0(SB), Y4, Y5
+	VFMADD213PS  wordBE698A1E<>+0(SB), Y4, Y5
+	VFMADD213PS  word3E442D74<>+0(SB), Y4, Y5
+	VFMADD213PS  wordBDA24B91<>+0(SB), Y4, Y5
+	VFMADD213PS  word3DC4B986<>+0(SB), Y4, Y5
+	VFMADD213PS  word3DA09DBD<>+0(SB), Y4, Y5
+	VFMADD213PS  word3DE1BED6<>+0(SB), Y4, Y5
+	VFMADD213PS  word3DF4E29D<>+0(SB), Y4, Y5
+	VFMADD213PS  word3DF51E45<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y5, Y4
+	VMULPS       Y4, Y7, Y4
+	VBROADCASTSS word3F800000<>+0(SB), Y5
+	VSUBPS       Y4, Y5, Y5
+	VBLENDVPS    Y3, Y4, Y5, Y4
+	VMULPS       Y4, Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VMASKMOVPS   Y3, Y2, (AX)(BX*4)
+
+Done:
+	VCMPPS    $0x03, Y1, Y1, Y1
+	VMOVMSKPS Y1, AX
+	MOVL      AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+DATA word7FFFFFFF<>+0(SB)/4, $0x7fffffff
+DATA word7FFFFFFF<>+4(SB)/4, $0x7fffffff
+DATA word7FFFFFFF<>+8(SB)/4, $0x7fffffff
+DATA word7FFFFFFF<>+12(SB)/4, $0x7fffffff
+DATA word7FFFFFFF<>+16(SB)/4, $0x7fffffff
+DATA word7FFFFFFF<>+20(SB)/4, $0x7fffffff
+DATA word7FFFFFFF<>+24(SB)/4, $0x7fffffff
+DATA word7FFFFFFF<>+28(SB)/4, $0x7fffffff
+GLOBL word7FFFFFFF<>(SB), RODATA|NOPTR, $32
+
+DATA word41A00000<>+0(SB)/4, $0x41a00000
+DATA word41A00000<>+4(SB)/4, $0x41a00000
+DATA word41A00000<>+8(SB)/4, $0x41a00000
+DATA word41A00000<>+12(SB)/4, $0x41a00000
+DATA word41A00000<>+16(SB)/4, $0x41a00000
+DATA word41A00000<>+20(SB)/4, $0x41a00000
+DATA word41A00000<>+24(SB)/4, $0x41a00000
+DATA word41A00000<>+28(SB)/4, $0x41a00000
+GLOBL word41A00000<>(SB), RODATA|NOPTR, $32
+
+DATA word80000000<>+0(SB)/4, $0x80000000
+DATA word80000000<>+4(SB)/4, $0x80000000
+DATA word80000000<>+8(SB)/4, $0x80000000
+DATA word80000000<>+12(SB)/4, $0x80000000
+DATA word80000000<>+16(SB)/4, $0x80000000
+DATA word80000000<>+20(SB)/4, $0x80000000
+DATA word80000000<>+24(SB)/4, $0x80000000
+DATA word80000000<>+28(SB)/4, $0x80000000
+GLOBL word80000000<>(SB), RODATA|NOPTR, $32
+
+DATA wordBF000000<>+0(SB)/4, $0xbf000000
+DATA wordBF000000<>+4(SB)/4, $0xbf000000
+DATA wordBF000000<>+8(SB)/4, $0xbf000000
+DATA wordBF000000<>+12(SB)/4, $0xbf000000
+DATA wordBF000000<>+16(SB)/4, $0xbf000000
+DATA wordBF000000<>+20(SB)/4, $0xbf000000
+DATA wordBF000000<>+24(SB)/4, $0xbf000000
+DATA wordBF000000<>+28(SB)/4, $0xbf000000
+GLOBL wordBF000000<>(SB), RODATA|NOPTR, $32
+
+DATA wordC2D00000<>+0(SB)/4, $0xc2d00000
+DATA wordC2D00000<>+4(SB)/4, $0xc2d00000
+DATA wordC2D00000<>+8(SB)/4, $0xc2d00000
+DATA wordC2D00000<>+12(SB)/4, $0xc2d00000
+DATA wordC2D00000<>+16(SB)/4, $0xc2d00000
+DATA wordC2D00000<>+20(SB)/4, $0xc2d00000
+DATA wordC2D00000<>+24(SB)/4, $0xc2d00000
+DATA wordC2D00000<>+28(SB)/4, $0xc2d00000
+GLOBL wordC2D00000<>(SB), RODATA|NOPTR, $32
+
+DATA word3FB8AA3B<>+0(SB)/4, $0x3fb8aa3b
+DATA word3FB8AA3B<>+4(SB)/4, $0x3fb8aa3b
+DATA word3FB8AA3B<>+8(SB)/4, $0x3fb8aa3b
+DATA word3FB8AA3B<>+12(SB)/4, $0x3fb8aa3b
+DATA word3FB8AA3B<>+16(SB)/4, $0x3fb8aa3b
+DATA word3FB8AA3B<>+20(SB)/4, $0x3fb8aa3b
+DATA word3FB8AA3B<>+24(SB)/4, $0x3fb8aa3b
+DATA word3FB8AA3B<>+28(SB)/4, $0x3fb8aa3b
+GLOBL word3FB8AA3B<>(SB), RODATA|NOPTR, $32
+
+DATA wordBF318000<>+0(SB)/4, $0xbf318000
+DATA wordBF318000<>+4(SB)/4, $0xbf318000
+DATA wordBF318000<>+8(SB)/4, $0xbf318000
+DATA wordBF318000<>+12(SB)/4, $0xbf318000
+DATA wordBF318000<>+16(SB)/4, $0xbf318000
+DATA wordBF318000<>+20(SB)/4, $0xbf318000
+DATA wordBF318000<>+24(SB)/4, $0xbf318000
+DATA wordBF318000<>+28(SB)/4, $0xbf318000
+GLOBL wordBF318000<>(SB), RODATA|NOPTR, $32
+
+DATA word395E8083<>+0(SB)/4, $0x395e8083
+DATA word395E8083<>+4(SB)/4, $0x395e8083
+DATA word395E8083<>+8(SB)/4, $0x395e8083
+DATA word395E8083<>+12(SB)/4, $0x395e8083
+DATA word395E8083<>+16(SB)/4, $0x395e8083
+DATA word395E8083<>+20(SB)/4, $0x395e8083
+DATA word395E8083<>+24(SB)/4, $0x395e8083
+DATA word395E8083<>+28(SB)/4, $0x395e8083
+GLOBL word395E8083<>(SB), RODATA|NOPTR, $32
+
+DATA word3AB51232<>+0(SB)/4, $0x3ab51232
+DATA word3AB51232<>+4(SB)/4, $0x3ab51232
+DATA word3AB51232<>+8(SB)/4, $0x3ab51232
+DATA word3AB51232<>+12(SB)/4, $0x3ab51232
+DATA word3AB51232<>+16(SB)/4, $0x3ab51232
+DATA word3AB51232<>+20(SB)/4, $0x3ab51232
+DATA word3AB51232<>+24(SB)/4, $0x3ab51232
+DATA word3AB51232<>+28(SB)/4, $0x3ab51232
+GLOBL word3AB51232<>(SB), RODATA|NOPTR, $32
+
+DATA word3C091CEA<>+0(SB)/4, $0x3c091cea
+DATA word3C091CEA<>+4(SB)/4, $0x3c091cea
+DATA word3C091CEA<>+8(SB)/4, $0x3c091cea
+DATA word3C091CEA<>+12(SB)/4, $0x3c091cea
+DATA word3C091CEA<>+16(SB)/4, $0x3c091cea
+DATA word3C091CEA<>+20(SB)/4, $0x3c091cea
+DATA word3C091CEA<>+24(SB)/4, $0x3c091cea
+DATA word3C091CEA<>+28(SB)/4, $0x3c091cea
+GLOBL word3C091CEA<>(SB), RODATA|NOPTR, $32
+
+DATA word3D2AAC78<>+0(SB)/4, $0x3d2aac78
+DATA word3D2AAC78<>+4(SB)/4, $0x3d2aac78
+DATA word3D2AAC78<>+8(SB)/4, $0x3d2aac78
+DATA word3D2AAC78<>+12(SB)/4, $0x3d2aac78
+DATA word3D2AAC78<>+16(SB)/4, $0x3d2aac78
+DATA word3D2AAC78<>+20(SB)/4, $0x3d2aac78
+DATA word3D2AAC78<>+24(SB)/4, $0x3d2aac78
+DATA word3D2AAC78<>+28(SB)/4, $0x3d2aac78
+GLOBL word3D2AAC78<>(SB), RODATA|NOPTR, $32
+
+DATA word3E2AAA49<>+0(SB)/4, $0x3e2aaa49
+DATA word3E2AAA49<>+4(SB)/4, $0x3e2aaa49
+DATA word3E2AAA49<>+8(SB)/4, $0x3e2aaa49
+DATA word3E2AAA49<>+12(SB)/4, $0x3e2aaa49
+DATA word3E2AAA49<>+16(SB)/4, $0x3e2aaa49
+DATA word3E2AAA49<>+20(SB)/4, $0x3e2aaa49
+DATA word3E2AAA49<>+24(SB)/4, $0x3e2aaa49
+DATA word3E2AAA49<>+28(SB)/4, $0x3e2aaa49
+GLOBL word3E2AAA49<>(SB), RODATA|NOPTR, $32
+
+DATA word3EFFFFFE<>+0(SB)/4, $0x3efffffe
+DATA word3EFFFFFE<>+4(SB)/4, $0x3efffffe
+DATA word3EFFFFFE<>+8(SB)/4, $0x3efffffe
+DATA word3EFFFFFE<>+12(SB)/4, $0x3efffffe
+DATA word3EFFFFFE<>+16(SB)/4, $0x3efffffe
+DATA word3EFFFFFE<>+20(SB)/4, $0x3efffffe
+DATA word3EFFFFFE<>+24(SB)/4, $0x3efffffe
+DATA word3EFFFFFE<>+28(SB)/4, $0x3efffffe
+GLOBL word3EFFFFFE<>(SB), RODATA|NOPTR, $32
+
+DATA word3F800000<>+0(SB)/4, $0x3f800000
+DATA word3F800000<>+4(SB)/4, $0x3f800000
+DATA word3F800000<>+8(SB)/4, $0x3f800000
+DATA word3F800000<>+12(SB)/4, $0x3f800000
+DATA word3F800000<>+16(SB)/4, $0x3f800000
+DATA word3F800000<>+20(SB)/4, $0x3f800000
+DATA word3F800000<>+24(SB)/4, $0x3f800000
+DATA word3F800000<>+28(SB)/4, $0x3f800000
+GLOBL word3F800000<>(SB), RODATA|NOPTR, $32
+
+DATA word0000007F<>+0(SB)/4, $0x0000007f
+DATA word0000007F<>+4(SB)/4, $0x0000007f
+DATA word0000007F<>+8(SB)/4, $0x0000007f
+DATA word0000007F<>+12(SB)/4, $0x0000007f
+DATA word0000007F<>+16(SB)/4, $0x0000007f
+DATA word0000007F<>+20(SB)/4, $0x0000007f
+DATA word0000007F<>+24(SB)/4, $0x0000007f
+DATA word0000007F<>+28(SB)/4, $0x0000007f
+GLOBL word0000007F<>(SB), RODATA|NOPTR, $32
+
+DATA word3E99999A<>+0(SB)/4, $0x3e99999a
+DATA word3E99999A<>+4(SB)/4, $0x3e99999a
+DATA word3E99999A<>+8(SB)/4, $0x3e99999a
+DATA word3E99999A<>+12(SB)/4, $0x3e99999a
+DATA word3E99999A<>+16(SB)/4, $0x3e99999a
+DATA word3E99999A<>+20(SB)/4, $0x3e99999a
+DATA word3E99999A<>+24(SB)/4, $0x3e99999a
+DATA word3E99999A<>+28(SB)/4, $0x3e99999a
+GLOBL word3E99999A<>(SB), RODATA|NOPTR, $32
+
+DATA wordBCA8DBFA<>+0(SB)/4, $0xbca8dbfa
+DATA wordBCA8DBFA<>+4(SB)/4, $0xbca8dbfa
+DATA wordBCA8DBFA<>+8(SB)/4, $0xbca8dbfa
+DATA wordBCA8DBFA<>+12(SB)/4, $0xbca8dbfa
+DATA wordBCA8DBFA<>+16(SB)/4, $0xbca8dbfa
+DATA wordBCA8DBFA<>+20(SB)/4, $0xbca8dbfa
+DATA wordBCA8DBFA<>+24(SB)/4, $0xbca8dbfa
+DATA wordBCA8DBFA<>+28(SB)/4, $0xbca8dbfa
+GLOBL wordBCA8DBFA<>(SB), RODATA|NOPTR, $32
+
+DATA word3DE624EB<>+0(SB)/4, $0x3de624eb
+DATA word3DE624EB<>+4(SB)/4, $0x3de624eb
+DATA word3DE624EB<>+8(SB)/4, $0x3de624eb
+DATA word3DE624EB<>+12(SB)/4, $0x3de624eb
+DATA word3DE624EB<>+16(SB)/4, $0x3de624eb
+DATA word3DE624EB<>+20(SB)/4, $0x3de624eb
+DATA word3DE624EB<>+24(SB)/4, $0x3de624eb
+DATA word3DE624EB<>+28(SB)/4, $0x3de624eb
+GLOBL word3DE624EB<>(SB), RODATA|NOPTR, $32
+
+DATA wordBE698A1E<>+0(SB)/4, $0xbe698a1e
+DATA wordBE698A1E<>+4(SB)/4, $0xbe698a1e
+DATA wordBE698A1E<>+8(SB)/4, $0xbe698a1e
+DATA wordBE698A1E<>+12(SB)/4, $0xbe698a1e
+DATA wordBE698A1E<>+16(SB)/4, $0xbe698a1e
+DATA wordBE698A1E<>+20(SB)/4, $0xbe698a1e
+DATA wordBE698A1E<>+24(SB)/4, $0xbe698a1e
+DATA wordBE698A1E<>+28(SB)/4, $0xbe698a1e
+GLOBL wordBE698A1E<>(SB), RODATA|NOPTR, $32
+
+DATA word3E442D74<>+0(SB)/4, $0x3e442d74
+DATA word3E442D74<>+4(SB)/4, $0x3e442d74
+DATA word3E442D74<>+8(SB)/4, $0x3e442d74
+DATA word3E442D74<>+12(SB)/4, $0x3e442d74
+DATA word3E442D74<>+16(SB)/4, $0x3e442d74
+DATA word3E442D74<>+20(SB)/4, $0x3e442d74
+DATA word3E442D74<>+24(SB)/4, $0x3e442d74
+DATA word3E442D74<>+28(SB)/4, $0x3e442d74
+GLOBL word3E442D74<>(SB), RODATA|NOPTR, $32
+
+DATA wordBDA24B91<>+0(SB)/4, $0xbda24b91
+DATA wordBDA24B91<>+4(SB)/4, $0xbda24b91
+DATA wordBDA24B91<>+8(SB)/4, $0xbda24b91
+DATA wordBDA24B91<>+12(SB)/4, $0xbda24b91
+DATA wordBDA24B91<>+16(SB)/4, $0xbda24b91
+DATA wordBDA24B91<>+20(SB)/4, $0xbda24b91
+DATA wordBDA24B91<>+24(SB)/4, $0xbda24b91
+DATA wordBDA24B91<>+28(SB)/4, $0xbda24b91
+GLOBL wordBDA24B91<>(SB), RODATA|NOPTR, $32
+
+DATA word3DC4B986<>+0(SB)/4, $0x3dc4b986
+DATA word3DC4B986<>+4(SB)/4, $0x3dc4b986
+DATA word3DC4B986<>+8(SB)/4, $0x3dc4b986
+DATA word3DC4B986<>+12(SB)/4, $0x3dc4b986
+DATA word3DC4B986<>+16(SB)/4, $0x3dc4b986
+DATA word3DC4B986<>+20(SB)/4, $0x3dc4b986
+DATA word3DC4B986<>+24(SB)/4, $0x3dc4b986
+DATA word3DC4B986<>+28(SB)/4, $0x3dc4b986
+GLOBL word3DC4B986<>(SB), RODATA|NOPTR, $32
+
+DATA word3DA09DBD<>+0(SB)/4, $0x3da09dbd
+DATA word3DA09DBD<>+4(SB)/4, $0x3da09dbd
+DATA word3DA09DBD<>+8(SB)/4, $0x3da09dbd
+DATA word3DA09DBD<>+12(SB)/4, $0x3da09dbd
+DATA word3DA09DBD<>+16(SB)/4, $0x3da09dbd
+DATA word3DA09DBD<>+20(SB)/4, $0x3da09dbd
+DATA word3DA09DBD<>+24(SB)/4, $0x3da09dbd
+DATA word3DA09DBD<>+28(SB)/4, $0x3da09dbd
+GLOBL word3DA09DBD<>(SB), RODATA|NOPTR, $32
+
+DATA word3DE1BED6<>+0(SB)/4, $0x3de1bed6
+DATA word3DE1BED6<>+4(SB)/4, $0x3de1bed6
+DATA word3DE1BED6<>+8(SB)/4, $0x3de1bed6
+DATA word3DE1BED6<>+12(SB)/4, $0x3de1bed6
+DATA word3DE1BED6<>+16(SB)/4, $0x3de1bed6
+DATA word3DE1BED6<>+20(SB)/4, $0x3de1bed6
+DATA word3DE1BED6<>+24(SB)/4, $0x3de1bed6
+DATA word3DE1BED6<>+28(SB)/4, $0x3de1bed6
+GLOBL word3DE1BED6<>(SB), RODATA|NOPTR, $32
+
+DATA word3DF4E29D<>+0(SB)/4, $0x3df4e29d
+DATA word3DF4E29D<>+4(SB)/4, $0x3df4e29d
+DATA word3DF4E29D<>+8(SB)/4, $0x3df4e29d
+DATA word3DF4E29D<>+12(SB)/4, $0x3df4e29d
+DATA word3DF4E29D<>+16(SB)/4, $0x3df4e29d
+DATA word3DF4E29D<>+20(SB)/4, $0x3df4e29d
+DATA word3DF4E29D<>+24(SB)/4, $0x3df4e29d
+DATA word3DF4E29D<>+28(SB)/4, $0x3df4e29d
+GLOBL word3DF4E29D<>(SB), RODATA|NOPTR, $32
+
+DATA word3DF51E45<>+0(SB)/4, $0x3df51e45
+DATA word3DF51E45<>+4(SB)/4, $0x3df51e45
+DATA word3DF51E45<>+8(SB)/4, $0x3df51e45
+DATA word3DF51E45<>+12(SB)/4, $0x3df51e45
+DATA word3DF51E45<>+16(SB)/4, $0x3df51e45
+DATA word3DF51E45<>+20(SB)/4, $0x3df51e45
+DATA word3DF51E45<>+24(SB)/4, $0x3df51e45
+DATA word3DF51E45<>+28(SB)/4, $0x3df51e45
+GLOBL word3DF51E45<>(SB), RODATA|NOPTR, $32
+
+// func tanhAVX2(y *float32, z *float32, n int) uint32
+// Requires: AVX, AVX2, FMA3
+TEXT ·tanhAVX2(SB), NOSPLIT, $0-28
+	MOVQ   y+0(FP), AX
+	MOVQ   z+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+8, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS      (CX)(BX*4), Y2
+	VANDPS       word7FFFFFFF<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VBROADCASTSS wordBBBAF0F2<>+0(SB), Y5
+	VFMADD213PS  word3CA91351<>+0(SB), Y4, Y5
+	VFMADD213PS  wordBD5C1E2E<>+0(SB), Y4, Y5
+	VFMADD213PS  word3E088393<>+0(SB), Y4, Y5
+	VFMADD213PS  wordBEAAAA99<>+0(SB), Y4, Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVAPS      Y2, Y5
+	VFMADD231PS  Y2, Y4, Y5
+	VMULPS       wordC0000000<>+0(SB), Y3, Y4
+	VBROADCASTSS wordC2D00000<>+0(SB), Y6
+	VMAXPS       Y4, Y6, Y4
+	VMULPS       word3FB8AA3B<>+0(SB), Y4, Y6
+	VCVTPS2DQ    Y6, Y6
+	VCVTDQ2PS    Y6, Y7
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  wordBF318000<>+0(SB), Y7, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  word395E8083<>+0(SB), Y7, Y4
+	VBROADCASTSS word3AB51232<>+0(SB), Y7
+	VFMADD213PS  word3C091CEA<>+0(SB), Y4, Y7
+	VFMADD213PS  word3D2AAC78<>+0(SB), Y4, Y7
+	VFMADD213PS  word3E2AAA49<>+0(SB), Y4, Y7
+	VFMADD213PS  word3EFFFFFE<>+0(SB), Y4, Y7
+	VMULPS       Y4, Y4, Y8
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y7, Y8, Y4
+	VADDPS       word3F800000<>+0(SB), Y4, Y4
+	VPSRAD       $0x01, Y6, Y7
+	VPADDD       word0000007F<>+0(SB), Y7, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y4, Y4
+	VPSUBD       Y7, Y6, Y6
+	VPADDD       word0000007F<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y4, Y4
+	VBROADCASTSS word3F800000<>+0(SB), Y6
+	VSUBPS       Y4, Y6, Y7
+	VADDPS       Y6, Y4, Y4
+	VDIVPS       Y4, Y7, Y4
+	VANDPS       word80000000<>+0(SB), Y2, Y2
+	VORPS        Y2, Y4, Y2
+	VCMPPS       $0x05, word3F200000<>+0(SB), Y3, Y3
+	VBLENDVPS    Y3, Y2, Y5, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VMOVUPS      Y2, (AX)(BX*4)
+	ADDQ         $+8, BX
+	SUBQ         $+8, DX
+	JGE          Full
+
+Tail:
+	ADDQ         $+8, DX
+	JZ           Done
+	MOVQ         $+16, SI
+	SUBQ         DX, SI
+	LEAQ         columnMasks<>+0(SB), DX
+	VMOVUPS      (DX)(SI*4), Y2
+	VMASKMOVPS   (CX)(BX*4), Y2, Y3
+	VANDPS       word7FFFFFFF<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VBROADCASTSS wordBBBAF0F2<>+0(SB), Y6
+	VFMADD213PS  word3CA91351<>+0(SB), Y5, Y6
+	VFMADD213PS  wordBD5C1E2E<>+0(SB), Y5, Y6
+	VFMADD213PS  word3E088393<>+0(SB), Y5, Y6
+	VFMADD213PS  wordBEAAAA99<>+0(SB), Y5, Y6
+	VMULPS       Y6, Y5, Y5
+	VMOVAPS      Y3, Y6
+	VFMADD231PS  Y3, Y5, Y6
+	VMULPS       wordC0000000<>+0(SB), Y4, Y5
+	VBROADCASTSS wordC2D00000<>+0(SB), Y7
+	VMAXPS       Y5, Y7, Y5
+	VMULPS       word3FB8AA3B<>+0(SB), Y5, Y7
+	VCVTPS2DQ    Y7, Y7
+	VCVTDQ2PS    Y7, Y8
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  wordBF318000<>+0(SB), Y8, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  word395E8083<>+0(SB), Y8, Y5
+	VBROADCASTSS word3AB51232<>+0(SB), Y8
+	VFMADD213PS  word3C091CEA<>+0(SB), Y5, Y8
+	VFMADD213PS  word3D2AAC78<>+0(SB), Y5, Y8
+	VFMADD213PS  word3E2AAA49<>+0(SB), Y5, Y8
+	VFMADD213PS  word3EFFFFFE<>+0(SB), Y5, Y8
+	VMULPS       Y5, Y5, Y9
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y8, Y9, Y5
+	VADDPS       word3F800000<>+0(SB), Y5, Y5
+	VPSRAD       $0x01, Y7, Y8
+	VPADDD       word0000007F<>+0(SB), Y8, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y5, Y5
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       word0000007F<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VBROADCASTSS word3F800000<>+0(SB), Y7
+	VSUBPS       Y5, Y7, Y8
+	VADDPS       Y7, Y5, Y5
+	VDIVPS       Y5, Y8, Y5
+	VANDPS       word80000000<>+0(SB), Y3, Y3
+	VORPS        Y3, Y5, Y3
+	VCMPPS       $0x05, word3F200000<>+0(SB), Y4, Y4
+	VBLENDVPS    Y4, Y3, Y6, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VMASKMOVPS   Y3, Y2, (AX)(BX*4)
+
+Done:
+	VCMPPS    $0x03, Y1, Y1, Y1
+	VMOVMSKPS Y1, AX
+	MOVL      AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+DATA wordBBBAF0F2<>+0(SB)/4, $0xbbbaf0f2
+DATA wordBBBAF0F2<>+4(SB)/4, $0xbbbaf0f2
+DATA wordBBBAF0F2<>+8(SB)/4, $0xbbbaf0f2
+DATA wordBBBAF0F2<>+12(SB)/4, $0xbbbaf0f2
+DATA wordBBBAF0F2<>+16(SB)/4, $0xbbbaf0f2
+DATA wordBBBAF0F2<>+20(SB)/4, $0xbbbaf0f2
+DATA wordBBBAF0F2<>+24(SB)/4, $0xbbbaf0f2
+DATA wordBBBAF0F2<>+28(SB)/4, $0xbbbaf0f2
+GLOBL wordBBBAF0F2<>(SB), RODATA|NOPTR, $32
+
+DATA word3CA91351<>+0(SB)/4, $0x3ca91351
+DATA word3CA91351<>+4(SB)/4, $0x3ca91351
+DATA word3CA91351<>+8(SB)/4, $0x3ca91351
+DATA word3CA91351<>+12(SB)/4, $0x3ca91351
+DATA word3CA91351<>+16(SB)/4, $0x3ca91351
+DATA word3CA91351<>+20(SB)/4, $0x3ca91351
+DATA word3CA91351<>+24(SB)/4, $0x3ca91351
+DATA word3CA91351<>+28(SB)/4, $0x3ca91351
+GLOBL word3CA91351<>(SB), RODATA|NOPTR, $32
+
+DATA wordBD5C1E2E<>+0(SB)/4, $0xbd5c1e2e
+DATA wordBD5C1E2E<>+4(SB)/4, $0xbd5c1e2e
+DATA wordBD5C1E2E<>+8(SB)/4, $0xbd5c1e2e
+DATA wordBD5C1E2E<>+12(SB)/4, $0xbd5c1e2e
+DATA wordBD5C1E2E<>+16(SB)/4, $0xbd5c1e2e
+DATA wordBD5C1E2E<>+20(SB)/4, $0xbd5c1e2e
+DATA wordBD5C1E2E<>+24(SB)/4, $0xbd5c1e2e
+DATA wordBD5C1E2E<>+28(SB)/4, $0xbd5c1e2e
+GLOBL wordBD5C1E2E<>(SB), RODATA|NOPTR, $32
+
+DATA word3E088393<>+0(SB)/4, $0x3e088393
+DATA word3E088393<>+4(SB)/4, $0x3e088393
+DATA word3E088393<>+8(SB)/4, $0x3e088393
+DATA word3E088393<>+12(SB)/4, $0x3e088393
+DATA word3E088393<>+16(SB)/4, $0x3e088393
+DATA word3E088393<>+20(SB)/4, $0x3e088393
+DATA word3E088393<>+24(SB)/4, $0x3e088393
+DATA word3E088393<>+28(SB)/4, $0x3e088393
+GLOBL word3E088393<>(SB), RODATA|NOPTR, $32
+
+DATA wordBEAAAA99<>+0(SB)/4, $0xbeaaaa99
+DATA wordBEAAAA99<>+4(SB)/4, $0xbeaaaa99
+DATA wordBEAAAA99<>+8(SB)/4, $0xbeaaaa99
+DATA wordBEAAAA99<>+12(SB)/4, $0xbeaaaa99
+DATA wordBEAAAA99<>+16(SB)/4, $0xbeaaaa99
+DATA wordBEAAAA99<>+20(SB)/4, $0xbeaaaa99
+DATA wordBEAAAA99<>+24(SB)/4, $0xbeaaaa99
+DATA wordBEAAAA99<>+28(SB)/4, $0xbeaaaa99
+GLOBL wordBEAAAA99<>(SB), RODATA|NOPTR, $32
+
+DATA wordC0000000<>+0(SB)/4, $0xc0000000
+DATA wordC0000000<>+4(SB)/4, $0xc0000000
+DATA wordC0000000<>+8(SB)/4, $0xc0000000
+DATA wordC0000000<>+12(SB)/4, $0xc0000000
+DATA wordC0000000<>+16(SB)/4, $0xc0000000
+DATA wordC0000000<>+20(SB)/4, $0xc0000000
+DATA wordC0000000<>+24(SB)/4, $0xc0000000
+DATA wordC0000000<>+28(SB)/4, $0xc0000000
+GLOBL wordC0000000<>(SB), RODATA|NOPTR, $32
+
+DATA word3F200000<>+0(SB)/4, $0x3f200000
+DATA word3F200000<>+4(SB)/4, $0x3f200000
+DATA word3F200000<>+8(SB)/4, $0x3f200000
+DATA word3F200000<>+12(SB)/4, $0x3f200000
+DATA word3F200000<>+16(SB)/4, $0x3f200000
+DATA word3F200000<>+20(SB)/4, $0x3f200000
+DATA word3F200000<>+24(SB)/4, $0x3f200000
+DATA word3F200000<>+28(SB)/4, $0x3f200000
+GLOBL word3F200000<>(SB), RODATA|NOPTR, $32
+
+// func sigmoidAVX2(y *float32, z *float32, n int) uint32
+// Requires: AVX, AVX2, FMA3
+TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-28
+	MOVQ   y+0(FP), AX
+	MOVQ   z+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+8, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS      (CX)(BX*4), Y2
+	VANDPS       word7FFFFFFF<>+0(SB), Y2, Y3
+	VXORPS       word80000000<>+0(SB), Y3, Y3
+	VBROADCASTSS wordC2D00000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       word3FB8AA3B<>+0(SB), Y3, Y4
+	VCVTPS2DQ    Y4, Y4
+	VCVTDQ2PS    Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFMADD231PS  wordBF318000<>+0(SB), Y5, Y3
+	VMOVAPS      Y3, Y3
+	VFMADD231PS  word395E8083<>+0(SB), Y5, Y3
+	VBROADCASTSS word3AB51232<>+0(SB), Y5
+	VFMADD213PS  word3C091CEA<>+0(SB), Y3, Y5
+	VFMADD213PS  word3D2AAC78<>+0(SB), Y3, Y5
+	VFMADD213PS  word3E2AAA49<>+0(SB), Y3, Y5
+	VFMADD213PS  word3EFFFFFE<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VMOVAPS      Y3, Y3
+	VFMADD231PS  Y5, Y6, Y3
+	VADDPS       word3F800000<>+0(SB), Y3, Y3
+	VPSRAD       $0x01, Y4, Y5
+	VPADDD       word0000007F<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y3, Y3
+	VPSUBD       Y5, Y4, Y4
+	VPADDD       word0000007F<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VBROADCASTSS word3F800000<>+0(SB), Y4
+	VADDPS       word3F800000<>+0(SB), Y3, Y5
+	VDIVPS       Y5, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VBLENDVPS    Y2, Y3, Y4, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VMOVUPS      Y2, (AX)(BX*4)
+	ADDQ         $+8, BX
+	SUBQ         $+8, DX
+	JGE          Full
+
+Tail:
+	ADDQ         $+8, DX
+	JZ           Done
+	MOVQ         $+16, SI
+	SUBQ         DX, SI
+	LEAQ         columnMasks<>+0(SB), DX
+	VMOVUPS      (DX)(SI*4), Y2
+	VMASKMOVPS   (CX)(BX*4), Y2, Y3
+	VANDPS       word7FFFFFFF<>+0(SB), Y3, Y4
+	VXORPS       word80000000<>+0(SB), Y4, Y4
+	VBROADCASTSS wordC2D00000<>+0(SB), Y5
+	VMAXPS       Y4, Y5, Y4
+	VMULPS       word3FB8AA3B<>+0(SB), Y4, Y5
+	VCVTPS2DQ    Y5, Y5
+	VCVTDQ2PS    Y5, Y6
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  wordBF318000<>+0(SB), Y6, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  word395E8083<>+0(SB), Y6, Y4
+	VBROADCASTSS word3AB51232<>+0(SB), Y6
+	VFMADD213PS  word3C091CEA<>+0(SB), Y4, Y6
+	VFMADD213PS  word3D2AAC78<>+0(SB), Y4, Y6
+	VFMADD213PS  word3E2AAA49<>+0(SB), Y4, Y6
+	VFMADD213PS  word3EFFFFFE<>+0(SB), Y4, Y6
+	VMULPS       Y4, Y4, Y7
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y6, Y7, Y4
+	VADDPS       word3F800000<>+0(SB), Y4, Y4
+	VPSRAD       $0x01, Y5, Y6
+	VPADDD       word0000007F<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y4, Y4
+	VPSUBD       Y6, Y5, Y5
+	VPADDD       word0000007F<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VBROADCASTSS word3F800000<>+0(SB), Y5
+	VADDPS       word3F800000<>+0(SB), Y4, Y6
+	VDIVPS       Y6, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VBLENDVPS    Y3, Y4, Y5, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VMASKMOVPS   Y3, Y2, (AX)(BX*4)
+
+Done:
+	VCMPPS    $0x03, Y1, Y1, Y1
+	VMOVMSKPS Y1, AX
+	MOVL      AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func leakyReLUGradAVX2(dy *float32, y *float32, n int) uint32
+// Requires: AVX, FMA3
+TEXT ·leakyReLUGradAVX2(SB), NOSPLIT, $0-28
+	MOVQ   dy+0(FP), AX
+	MOVQ   y+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+8, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS     (AX)(BX*4), Y2
+	VMOVUPS     (CX)(BX*4), Y3
+	VXORPS      Y4, Y4, Y4
+	VCMPPS      $0x06, Y4, Y3, Y3
+	VMULPS      word3C23D70A<>+0(SB), Y2, Y4
+	VBLENDVPS   Y3, Y2, Y4, Y2
+	VFMADD231PS Y0, Y2, Y1
+	VMOVUPS     Y2, (AX)(BX*4)
+	ADDQ        $+8, BX
+	SUBQ        $+8, DX
+	JGE         Full
+
+Tail:
+	ADDQ        $+8, DX
+	JZ          Done
+	MOVQ        $+16, SI
+	SUBQ        DX, SI
+	LEAQ        columnMasks<>+0(SB), DX
+	VMOVUPS     (DX)(SI*4), Y2
+	VMASKMOVPS  (AX)(BX*4), Y2, Y3
+	VMASKMOVPS  (CX)(BX*4), Y2, Y4
+	VXORPS      Y5, Y5, Y5
+	VCMPPS      $0x06, Y5, Y4, Y4
+	VMULPS      word3C23D70A<>+0(SB), Y3, Y5
+	VBLENDVPS   Y4, Y3, Y5, Y3
+	VFMADD231PS Y0, Y3, Y1
+	VMASKMOVPS  Y3, Y2, (AX)(BX*4)
+
+Done:
+	VCMPPS    $0x03, Y1, Y1, Y1
+	VMOVMSKPS Y1, AX
+	MOVL      AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func geluGradAVX2(dy *float32, z *float32, n int) uint32
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluGradAVX2(SB), NOSPLIT, $0-28
+	MOVQ   dy+0(FP), AX
+	MOVQ   z+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+8, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS      (AX)(BX*4), Y2
+	VMOVUPS      (CX)(BX*4), Y3
+	VANDPS       word7FFFFFFF<>+0(SB), Y3, Y4
+	VBROADCASTSS word41A00000<>+0(SB), Y5
+	VMINPS       Y4, Y5, Y5
+	VMULPS       Y5, Y5, Y6
+	VXORPS       word80000000<>+0(SB), Y6, Y7
+	VMOVAPS      Y7, Y7
+	VFMADD231PS  Y5, Y5, Y7
+	VMULPS       wordBF000000<>+0(SB), Y6, Y6
+	VBROADCASTSS wordC2D00000<>+0(SB), Y8
+	VMAXPS       Y6, Y8, Y6
+	VMULPS       word3FB8AA3B<>+0(SB), Y6, Y8
+	VCVTPS2DQ    Y8, Y8
+	VCVTDQ2PS    Y8, Y9
+	VMOVAPS      Y6, Y6
+	VFMADD231PS  wordBF318000<>+0(SB), Y9, Y6
+	VMOVAPS      Y6, Y6
+	VFMADD231PS  word395E8083<>+0(SB), Y9, Y6
+	VBROADCASTSS word3AB51232<>+0(SB), Y9
+	VFMADD213PS  word3C091CEA<>+0(SB), Y6, Y9
+	VFMADD213PS  word3D2AAC78<>+0(SB), Y6, Y9
+	VFMADD213PS  word3E2AAA49<>+0(SB), Y6, Y9
+	VFMADD213PS  word3EFFFFFE<>+0(SB), Y6, Y9
+	VMULPS       Y6, Y6, Y10
+	VMOVAPS      Y6, Y6
+	VFMADD231PS  Y9, Y10, Y6
+	VADDPS       word3F800000<>+0(SB), Y6, Y6
+	VPSRAD       $0x01, Y8, Y9
+	VPADDD       word0000007F<>+0(SB), Y9, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y10, Y6, Y6
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       word0000007F<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VMULPS       wordBF000000<>+0(SB), Y7, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y6, Y7, Y8
+	VBROADCASTSS word3F800000<>+0(SB), Y6
+	VBROADCASTSS word3F800000<>+0(SB), Y7
+	VMOVAPS      Y7, Y7
+	VFMADD231PS  word3E99999A<>+0(SB), Y5, Y7
+	VDIVPS       Y7, Y6, Y5
+	VBROADCASTSS wordBCA8DBFA<>+0(SB), Y6
+	VFMADD213PS  word3DE624EB<>+0(SB), Y5, Y6
+	VFMADD213PS  wordBE698A1E<>+0(SB), Y5, Y6
+	VFMADD213PS  word3E442D74<>+0(SB), Y5, Y6
+	VFMADD213PS  wordBDA24B91<>+0(SB), Y5, Y6
+	VFMADD213PS  word3DC4B986<>+0(SB), Y5, Y6
+	VFMADD213PS  word3DA09DBD<>+0(SB), Y5, Y6
+	VFMADD213PS  word3DE1BED6<>+0(SB), Y5, Y6
+	VFMADD213PS  word3DF4E29D<>+0(SB), Y5, Y6
+	VFMADD213PS  word3DF51E45<>+0(SB), Y5, Y6
+	VMULPS       Y5, Y6, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  wordBECC422A<>+0(SB), Y4, Y5
+	VMULPS       Y5, Y8, Y4
+	VBROADCASTSS word3F800000<>+0(SB), Y5
+	VSUBPS       Y4, Y5, Y5
+	VBLENDVPS    Y3, Y4, Y5, Y3
+	VMULPS       Y3, Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VMOVUPS      Y2, (AX)(BX*4)
+	ADDQ         $+8, BX
+	SUBQ         $+8, DX
+	JGE          Full
+
+Tail:
+	ADDQ         $+8, DX
+	JZ           Done
+	MOVQ         $+16, SI
+	SUBQ         DX, SI
+	LEAQ         columnMasks<>+0(SB), DX
+	VMOVUPS      (DX)(SI*4), Y2
+	VMASKMOVPS   (AX)(BX*4), Y2, Y3
+	VMASKMOVPS   (CX)(BX*4), Y2, Y4
+	VANDPS       word7FFFFFFF<>+0(SB), Y4, Y5
+	VBROADCASTSS word41A00000<>+0(SB), Y6
+	VMINPS       Y5, Y6, Y6
+	VMULPS       Y6, Y6, Y7
+	VXORPS       word80000000<>+0(SB), Y7, Y8
+	VMOVAPS      Y8, Y8
+	VFMADD231PS  Y6, Y6, Y8
+	VMULPS       wordBF000000<>+0(SB), Y7, Y7
+	VBROADCASTSS wordC2D00000<>+0(SB), Y9
+	VMAXPS       Y7, Y9, Y7
+	VMULPS       word3FB8AA3B<>+0(SB), Y7, Y9
+	VCVTPS2DQ    Y9, Y9
+	VCVTDQ2PS    Y9, Y10
+	VMOVAPS      Y7, Y7
+	VFMADD231PS  wordBF318000<>+0(SB), Y10, Y7
+	VMOVAPS      Y7, Y7
+	VFMADD231PS  word395E8083<>+0(SB), Y10, Y7
+	VBROADCASTSS word3AB51232<>+0(SB), Y10
+	VFMADD213PS  word3C091CEA<>+0(SB), Y7, Y10
+	VFMADD213PS  word3D2AAC78<>+0(SB), Y7, Y10
+	VFMADD213PS  word3E2AAA49<>+0(SB), Y7, Y10
+	VFMADD213PS  word3EFFFFFE<>+0(SB), Y7, Y10
+	VMULPS       Y7, Y7, Y11
+	VMOVAPS      Y7, Y7
+	VFMADD231PS  Y10, Y11, Y7
+	VADDPS       word3F800000<>+0(SB), Y7, Y7
+	VPSRAD       $0x01, Y9, Y10
+	VPADDD       word0000007F<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y11, Y7, Y7
+	VPSUBD       Y10, Y9, Y9
+	VPADDD       word0000007F<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y7, Y7
+	VMULPS       wordBF000000<>+0(SB), Y8, Y8
+	VMOVAPS      Y7, Y9
+	VFMADD231PS  Y7, Y8, Y9
+	VBROADCASTSS word3F800000<>+0(SB), Y7
+	VBROADCASTSS word3F800000<>+0(SB), Y8
+	VMOVAPS      Y8, Y8
+	VFMADD231PS  word3E99999A<>+0(SB), Y6, Y8
+	VDIVPS       Y8, Y7, Y6
+	VBROADCASTSS wordBCA8DBFA<>+0(SB), Y7
+	VFMADD213PS  word3DE624EB<>+0(SB), Y6, Y7
+	VFMADD213PS  wordBE698A1E<>+0(SB), Y6, Y7
+	VFMADD213PS  word3E442D74<>+0(SB), Y6, Y7
+	VFMADD213PS  wordBDA24B91<>+0(SB), Y6, Y7
+	VFMADD213PS  word3DC4B986<>+0(SB), Y6, Y7
+	VFMADD213PS  word3DA09DBD<>+0(SB), Y6, Y7
+	VFMADD213PS  word3DE1BED6<>+0(SB), Y6, Y7
+	VFMADD213PS  word3DF4E29D<>+0(SB), Y6, Y7
+	VFMADD213PS  word3DF51E45<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y7, Y6
+	VMOVAPS      Y6, Y6
+	VFMADD231PS  wordBECC422A<>+0(SB), Y5, Y6
+	VMULPS       Y6, Y9, Y5
+	VBROADCASTSS word3F800000<>+0(SB), Y6
+	VSUBPS       Y5, Y6, Y6
+	VBLENDVPS    Y4, Y5, Y6, Y4
+	VMULPS       Y4, Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VMASKMOVPS   Y3, Y2, (AX)(BX*4)
+
+Done:
+	VCMPPS    $0x03, Y1, Y1, Y1
+	VMOVMSKPS Y1, AX
+	MOVL      AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+DATA wordBECC422A<>+0(SB)/4, $0xbecc422a
+DATA wordBECC422A<>+4(SB)/4, $0xbecc422a
+DATA wordBECC422A<>+8(SB)/4, $0xbecc422a
+DATA wordBECC422A<>+12(SB)/4, $0xbecc422a
+DATA wordBECC422A<>+16(SB)/4, $0xbecc422a
+DATA wordBECC422A<>+20(SB)/4, $0xbecc422a
+DATA wordBECC422A<>+24(SB)/4, $0xbecc422a
+DATA wordBECC422A<>+28(SB)/4, $0xbecc422a
+GLOBL wordBECC422A<>(SB), RODATA|NOPTR, $32
+
+// func tanhGradAVX2(dy *float32, y *float32, keep float32, n int) uint32
+// Requires: AVX, FMA3
+TEXT ·tanhGradAVX2(SB), NOSPLIT, $0-36
+	MOVQ         dy+0(FP), AX
+	MOVQ         y+8(FP), CX
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VBROADCASTSS keep+16(FP), Y2
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+8, DX
+	JLT          Tail
+
+Full:
+	VMOVUPS      (AX)(BX*4), Y3
+	VMOVUPS      (CX)(BX*4), Y4
+	VMULPS       Y2, Y4, Y4
+	VBROADCASTSS word3F800000<>+0(SB), Y5
+	VMULPS       Y4, Y4, Y4
+	VSUBPS       Y4, Y5, Y4
+	VMULPS       Y4, Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VMOVUPS      Y3, (AX)(BX*4)
+	ADDQ         $+8, BX
+	SUBQ         $+8, DX
+	JGE          Full
+
+Tail:
+	ADDQ         $+8, DX
+	JZ           Done
+	MOVQ         $+16, SI
+	SUBQ         DX, SI
+	LEAQ         columnMasks<>+0(SB), DX
+	VMOVUPS      (DX)(SI*4), Y3
+	VMASKMOVPS   (AX)(BX*4), Y3, Y4
+	VMASKMOVPS   (CX)(BX*4), Y3, Y5
+	VMULPS       Y2, Y5, Y2
+	VBROADCASTSS word3F800000<>+0(SB), Y5
+	VMULPS       Y2, Y2, Y2
+	VSUBPS       Y2, Y5, Y2
+	VMULPS       Y2, Y4, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VMASKMOVPS   Y2, Y3, (AX)(BX*4)
+
+Done:
+	VCMPPS    $0x03, Y1, Y1, Y1
+	VMOVMSKPS Y1, AX
+	MOVL      AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func sigmoidGradAVX2(dy *float32, y *float32, keep float32, n int) uint32
+// Requires: AVX, FMA3
+TEXT ·sigmoidGradAVX2(SB), NOSPLIT, $0-36
+	MOVQ         dy+0(FP), AX
+	MOVQ         y+8(FP), CX
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VBROADCASTSS keep+16(FP), Y2
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+8, DX
+	JLT          Tail
+
+Full:
+	VMOVUPS      (AX)(BX*4), Y3
+	VMOVUPS      (CX)(BX*4), Y4
+	VMULPS       Y2, Y4, Y4
+	VBROADCASTSS word3F800000<>+0(SB), Y5
+	VSUBPS       Y4, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VMOVUPS      Y3, (AX)(BX*4)
+	ADDQ         $+8, BX
+	SUBQ         $+8, DX
+	JGE          Full
+
+Tail:
+	ADDQ         $+8, DX
+	JZ           Done
+	MOVQ         $+16, SI
+	SUBQ         DX, SI
+	LEAQ         columnMasks<>+0(SB), DX
+	VMOVUPS      (DX)(SI*4), Y3
+	VMASKMOVPS   (AX)(BX*4), Y3, Y4
+	VMASKMOVPS   (CX)(BX*4), Y3, Y5
+	VMULPS       Y2, Y5, Y2
+	VBROADCASTSS word3F800000<>+0(SB), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y2, Y4, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VMASKMOVPS   Y2, Y3, (AX)(BX*4)
+
+Done:
+	VCMPPS    $0x03, Y1, Y1, Y1
+	VMOVMSKPS Y1, AX
+	MOVL      AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func dropoutAVX2(v *float32, n int, from *uint32, limit float32, scale float32) uint32
+// Requires: AVX, AVX2, FMA3
+TEXT ·dropoutAVX2(SB), NOSPLIT, $0-36
+	MOVQ         v+0(FP), AX
+	MOVQ         from+16(FP), CX
+	VPBROADCASTD (CX), Y0
+	VPADDD       blocksAVX2<>+0(SB), Y0, Y0
+	VBROADCASTSS limit+24(FP), Y1
+	VBROADCASTSS scale+28(FP), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         n+8(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+16, DX
+	JLT          Tail
+
+Full:
+	VMOVAPS      Y0, Y5
+	VPBROADCASTD 4(CX), Y6
+	VPBROADCASTD 8(CX), Y7
+	VPBROADCASTD 12(CX), Y8
+	VPMULUDQ     wordD2511F53<>+0(SB), Y5, Y5
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y7, Y7
+	VPSRLQ       $0x20, Y7, Y9
+	VPBROADCASTD 16(CX), Y10
+	VXORPS       Y6, Y9, Y6
+	VXORPS       Y10, Y6, Y6
+	VPSRLQ       $0x20, Y5, Y9
+	VPBROADCASTD 20(CX), Y10
+	VXORPS       Y8, Y9, Y8
+	VXORPS       Y10, Y8, Y8
+	VPMULUDQ     wordD2511F53<>+0(SB), Y6, Y6
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y8, Y8
+	VPSRLQ       $0x20, Y8, Y9
+	VPBROADCASTD 24(CX), Y10
+	VXORPS       Y7, Y9, Y7
+	VXORPS       Y10, Y7, Y7
+	VPSRLQ       $0x20, Y6, Y9
+	VPBROADCASTD 28(CX), Y10
+	VXORPS       Y5, Y9, Y5
+	VXORPS       Y10, Y5, Y5
+	VPMULUDQ     wordD2511F53<>+0(SB), Y7, Y7
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y5, Y9
+	VPBROADCASTD 32(CX), Y10
+	VXORPS       Y8, Y9, Y8
+	VXORPS       Y10, Y8, Y8
+	VPSRLQ       $0x20, Y7, Y9
+	VPBROADCASTD 36(CX), Y10
+	VXORPS       Y6, Y9, Y6
+	VXORPS       Y10, Y6, Y6
+	VPMULUDQ     wordD2511F53<>+0(SB), Y8, Y8
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y6, Y6
+	VPSRLQ       $0x20, Y6, Y9
+	VPBROADCASTD 40(CX), Y10
+	VXORPS       Y5, Y9, Y5
+	VXORPS       Y10, Y5, Y5
+	VPSRLQ       $0x20, Y8, Y9
+	VPBROADCASTD 44(CX), Y10
+	VXORPS       Y7, Y9, Y7
+	VXORPS       Y10, Y7, Y7
+	VPMULUDQ     wordD2511F53<>+0(SB), Y5, Y5
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y7, Y7
+	VPSRLQ       $0x20, Y7, Y9
+	VPBROADCASTD 48(CX), Y10
+	VXORPS       Y6, Y9, Y6
+	VXORPS       Y10, Y6, Y6
+	VPSRLQ       $0x20, Y5, Y9
+	VPBROADCASTD 52(CX), Y10
+	VXORPS       Y8, Y9, Y8
+	VXORPS       Y10, Y8, Y8
+	VPMULUDQ     wordD2511F53<>+0(SB), Y6, Y6
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y8, Y8
+	VPSRLQ       $0x20, Y8, Y9
+	VPBROADCASTD 56(CX), Y10
+	VXORPS       Y7, Y9, Y7
+	VXORPS       Y10, Y7, Y7
+	VPSRLQ       $0x20, Y6, Y9
+	VPBROADCASTD 60(CX), Y10
+	VXORPS       Y5, Y9, Y5
+	VXORPS       Y10, Y5, Y5
+	VPMULUDQ     wordD2511F53<>+0(SB), Y7, Y7
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y5, Y9
+	VPBROADCASTD 64(CX), Y10
+	VXORPS       Y8, Y9, Y8
+	VXORPS       Y10, Y8, Y8
+	VPSRLQ       $0x20, Y7, Y9
+	VPBROADCASTD 68(CX), Y10
+	VXORPS       Y6, Y9, Y6
+	VXORPS       Y10, Y6, Y6
+	VPMULUDQ     wordD2511F53<>+0(SB), Y8, Y8
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y6, Y6
+	VPSRLQ       $0x20, Y6, Y9
+	VPBROADCASTD 72(CX), Y10
+	VXORPS       Y5, Y9, Y5
+	VXORPS       Y10, Y5, Y5
+	VPSRLQ       $0x20, Y8, Y9
+	VPBROADCASTD 76(CX), Y10
+	VXORPS       Y7, Y9, Y7
+	VXORPS       Y10, Y7, Y7
+	VPMULUDQ     wordD2511F53<>+0(SB), Y5, Y5
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y7, Y7
+	VPSRLQ       $0x20, Y7, Y9
+	VPBROADCASTD 80(CX), Y10
+	VXORPS       Y6, Y9, Y6
+	VXORPS       Y10, Y6, Y6
+	VPSRLQ       $0x20, Y5, Y9
+	VPBROADCASTD 84(CX), Y10
+	VXORPS       Y8, Y9, Y8
+	VXORPS       Y10, Y8, Y8
+	VPMULUDQ     wordD2511F53<>+0(SB), Y6, Y6
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y8, Y8
+	VPSRLQ       $0x20, Y8, Y9
+	VPBROADCASTD 88(CX), Y10
+	VXORPS       Y7, Y9, Y7
+	VXORPS       Y10, Y7, Y7
+	VPSRLQ       $0x20, Y6, Y9
+	VPBROADCASTD 92(CX), Y10
+	VXORPS       Y5, Y9, Y5
+	VXORPS       Y10, Y5, Y5
+	VPADDD       word00000004<>+0(SB), Y0, Y0
+	VMOVSLDUP    Y8, Y8
+	VBLENDPS     $0xaa, Y8, Y7, Y8
+	VMOVSLDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y6, Y5, Y6
+	VUNPCKLPD    Y6, Y8, Y5
+	VPSRLD       $0x08, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VCMPPS       $0x05, Y1, Y5, Y5
+	VMOVUPS      (AX)(BX*4), Y7
+	VMULPS       Y2, Y7, Y7
+	VANDPS       Y5, Y7, Y5
+	VFMADD231PS  Y3, Y5, Y4
+	VMOVUPS      Y5, (AX)(BX*4)
+	VUNPCKHPD    Y6, Y8, Y5
+	VPSRLD       $0x08, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VCMPPS       $0x05, Y1, Y5, Y5
+	VMOVUPS      32(AX)(BX*4), Y6
+	VMULPS       Y2, Y6, Y6
+	VANDPS       Y5, Y6, Y5
+	VFMADD231PS  Y3, Y5, Y4
+	VMOVUPS      Y5, 32(AX)(BX*4)
+	ADDQ         $+16, BX
+	SUBQ         $+16, DX
+	JGE          Full
+
+Tail:
+	ADDQ         $+16, DX
+	JZ           Done
+	MOVQ         $+16, SI
+	SUBQ         DX, SI
+	LEAQ         columnMasks<>+0(SB), DX
+	VMOVUPS      (DX)(SI*4), Y5
+	LEAQ         columnMasks<>+0(SB), DX
+	VMOVUPS      32(DX)(SI*4), Y6
+	VMOVAPS      Y0, Y7
+	VPBROADCASTD 4(CX), Y8
+	VPBROADCASTD 8(CX), Y9
+	VPBROADCASTD 12(CX), Y10
+	VPMULUDQ     wordD2511F53<>+0(SB), Y7, Y7
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y9, Y9
+	VPSRLQ       $0x20, Y9, Y11
+	VPBROADCASTD 16(CX), Y12
+	VXORPS       Y8, Y11, Y8
+	VXORPS       Y12, Y8, Y8
+	VPSRLQ       $0x20, Y7, Y11
+	VPBROADCASTD 20(CX), Y12
+	VXORPS       Y10, Y11, Y10
+	VXORPS       Y12, Y10, Y10
+	VPMULUDQ     wordD2511F53<>+0(SB), Y8, Y8
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y10, Y10
+	VPSRLQ       $0x20, Y10, Y11
+	VPBROADCASTD 24(CX), Y12
+	VXORPS       Y9, Y11, Y9
+	VXORPS       Y12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y11
+	VPBROADCASTD 28(CX), Y12
+	VXORPS       Y7, Y11, Y7
+	VXORPS       Y12, Y7, Y7
+	VPMULUDQ     wordD2511F53<>+0(SB), Y9, Y9
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y7, Y7
+	VPSRLQ       $0x20, Y7, Y11
+	VPBROADCASTD 32(CX), Y12
+	VXORPS       Y10, Y11, Y10
+	VXORPS       Y12, Y10, Y10
+	VPSRLQ       $0x20, Y9, Y11
+	VPBROADCASTD 36(CX), Y12
+	VXORPS       Y8, Y11, Y8
+	VXORPS       Y12, Y8, Y8
+	VPMULUDQ     wordD2511F53<>+0(SB), Y10, Y10
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y8, Y8
+	VPSRLQ       $0x20, Y8, Y11
+	VPBROADCASTD 40(CX), Y12
+	VXORPS       Y7, Y11, Y7
+	VXORPS       Y12, Y7, Y7
+	VPSRLQ       $0x20, Y10, Y11
+	VPBROADCASTD 44(CX), Y12
+	VXORPS       Y9, Y11, Y9
+	VXORPS       Y12, Y9, Y9
+	VPMULUDQ     wordD2511F53<>+0(SB), Y7, Y7
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y9, Y9
+	VPSRLQ       $0x20, Y9, Y11
+	VPBROADCASTD 48(CX), Y12
+	VXORPS       Y8, Y11, Y8
+	VXORPS       Y12, Y8, Y8
+	VPSRLQ       $0x20, Y7, Y11
+	VPBROADCASTD 52(CX), Y12
+	VXORPS       Y10, Y11, Y10
+	VXORPS       Y12, Y10, Y10
+	VPMULUDQ     wordD2511F53<>+0(SB), Y8, Y8
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y10, Y10
+	VPSRLQ       $0x20, Y10, Y11
+	VPBROADCASTD 56(CX), Y12
+	VXORPS       Y9, Y11, Y9
+	VXORPS       Y12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y11
+	VPBROADCASTD 60(CX), Y12
+	VXORPS       Y7, Y11, Y7
+	VXORPS       Y12, Y7, Y7
+	VPMULUDQ     wordD2511F53<>+0(SB), Y9, Y9
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y7, Y7
+	VPSRLQ       $0x20, Y7, Y11
+	VPBROADCASTD 64(CX), Y12
+	VXORPS       Y10, Y11, Y10
+	VXORPS       Y12, Y10, Y10
+	VPSRLQ       $0x20, Y9, Y11
+	VPBROADCASTD 68(CX), Y12
+	VXORPS       Y8, Y11, Y8
+	VXORPS       Y12, Y8, Y8
+	VPMULUDQ     wordD2511F53<>+0(SB), Y10, Y10
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y8, Y8
+	VPSRLQ       $0x20, Y8, Y11
+	VPBROADCASTD 72(CX), Y12
+	VXORPS       Y7, Y11, Y7
+	VXORPS       Y12, Y7, Y7
+	VPSRLQ       $0x20, Y10, Y11
+	VPBROADCASTD 76(CX), Y12
+	VXORPS       Y9, Y11, Y9
+	VXORPS       Y12, Y9, Y9
+	VPMULUDQ     wordD2511F53<>+0(SB), Y7, Y7
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y9, Y9
+	VPSRLQ       $0x20, Y9, Y11
+	VPBROADCASTD 80(CX), Y12
+	VXORPS       Y8, Y11, Y8
+	VXORPS       Y12, Y8, Y8
+	VPSRLQ       $0x20, Y7, Y11
+	VPBROADCASTD 84(CX), Y12
+	VXORPS       Y10, Y11, Y10
+	VXORPS       Y12, Y10, Y10
+	VPMULUDQ     wordD2511F53<>+0(SB), Y8, Y8
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y10, Y10
+	VPSRLQ       $0x20, Y10, Y11
+	VPBROADCASTD 88(CX), Y12
+	VXORPS       Y9, Y11, Y9
+	VXORPS       Y12, Y9, Y9
+	VPSRLQ       $0x20, Y8, Y11
+	VPBROADCASTD 92(CX), Y12
+	VXORPS       Y7, Y11, Y7
+	VXORPS       Y12, Y7, Y7
+	VPADDD       word00000004<>+0(SB), Y0, Y0
+	VMOVSLDUP    Y10, Y0
+	VBLENDPS     $0xaa, Y0, Y9, Y0
+	VMOVSLDUP    Y8, Y8
+	VBLENDPS     $0xaa, Y8, Y7, Y8
+	VUNPCKLPD    Y8, Y0, Y7
+	VPSRLD       $0x08, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VCMPPS       $0x05, Y1, Y7, Y7
+	VMASKMOVPS   (AX)(BX*4), Y5, Y9
+	VMULPS       Y2, Y9, Y9
+	VANDPS       Y7, Y9, Y7
+	VFMADD231PS  Y3, Y7, Y4
+	VMASKMOVPS   Y7, Y5, (AX)(BX*4)
+	VUNPCKHPD    Y8, Y0, Y0
+	VPSRLD       $0x08, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VCMPPS       $0x05, Y1, Y0, Y0
+	VMASKMOVPS   32(AX)(BX*4), Y6, Y1
+	VMULPS       Y2, Y1, Y1
+	VANDPS       Y0, Y1, Y0
+	VFMADD231PS  Y3, Y0, Y4
+	VMASKMOVPS   Y0, Y6, 32(AX)(BX*4)
+
+Done:
+	VCMPPS    $0x03, Y4, Y4, Y4
+	VMOVMSKPS Y4, AX
+	MOVL      AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA blocksAVX2<>+0(SB)/8, $0x0000000000000000
+DATA blocksAVX2<>+8(SB)/8, $0x0000000000000002
+DATA blocksAVX2<>+16(SB)/8, $0x0000000000000001
+DATA blocksAVX2<>+24(SB)/8, $0x0000000000000003
+GLOBL blocksAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordD2511F53<>+0(SB)/4, $0xd2511f53
+DATA wordD2511F53<>+4(SB)/4, $0xd2511f53
+DATA wordD2511F53<>+8(SB)/4, $0xd2511f53
+DATA wordD2511F53<>+12(SB)/4, $0xd2511f53
+DATA wordD2511F53<>+16(SB)/4, $0xd2511f53
+DATA wordD2511F53<>+20(SB)/4, $0xd2511f53
+DATA wordD2511F53<>+24(SB)/4, $0xd2511f53
+DATA wordD2511F53<>+28(SB)/4, $0xd2511f53
+GLOBL wordD2511F53<>(SB), RODATA|NOPTR, $32
+
+DATA wordCD9E8D57<>+0(SB)/4, $0xcd9e8d57
+DATA wordCD9E8D57<>+4(SB)/4, $0xcd9e8d57
+DATA wordCD9E8D57<>+8(SB)/4, $0xcd9e8d57
+DATA wordCD9E8D57<>+12(SB)/4, $0xcd9e8d57
+DATA wordCD9E8D57<>+16(SB)/4, $0xcd9e8d57
+DATA wordCD9E8D57<>+20(SB)/4, $0xcd9e8d57
+DATA wordCD9E8D57<>+24(SB)/4, $0xcd9e8d57
+DATA wordCD9E8D57<>+28(SB)/4, $0xcd9e8d57
+GLOBL wordCD9E8D57<>(SB), RODATA|NOPTR, $32
+
+DATA word00000004<>+0(SB)/4, $0x00000004
+DATA word00000004<>+4(SB)/4, $0x00000004
+DATA word00000004<>+8(SB)/4, $0x00000004
+DATA word00000004<>+12(SB)/4, $0x00000004
+DATA word00000004<>+16(SB)/4, $0x00000004
+DATA word00000004<>+20(SB)/4, $0x00000004
+DATA word00000004<>+24(SB)/4, $0x00000004
+DATA word00000004<>+28(SB)/4, $0x00000004
+GLOBL word00000004<>(SB), RODATA|NOPTR, $32
+
+// func noiseAVX2(y *float32, n int, from *uint32, sigma float32) uint32
+// Requires: AVX, AVX2, FMA3
+TEXT ·noiseAVX2(SB), NOSPLIT, $0-36
+	MOVQ         y+0(FP), AX
+	MOVQ         from+16(FP), CX
+	VPBROADCASTD (CX), Y0
+	VPADDD       blocksAVX2<>+0(SB), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         n+8(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+16, DX
+	JLT          Tail
+
+Full:
+	VMOVAPS      Y0, Y3
+	VPBROADCASTD 4(CX), Y4
+	VPBROADCASTD 8(CX), Y5
+	VPBROADCASTD 12(CX), Y6
+	VPMULUDQ     wordD2511F53<>+0(SB), Y3, Y3
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y5, Y7
+	VPBROADCASTD 16(CX), Y8
+	VXORPS       Y4, Y7, Y4
+	VXORPS       Y8, Y4, Y4
+	VPSRLQ       $0x20, Y3, Y7
+	VPBROADCASTD 20(CX), Y8
+	VXORPS       Y6, Y7, Y6
+	VXORPS       Y8, Y6, Y6
+	VPMULUDQ     wordD2511F53<>+0(SB), Y4, Y4
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y6, Y6
+	VPSRLQ       $0x20, Y6, Y7
+	VPBROADCASTD 24(CX), Y8
+	VXORPS       Y5, Y7, Y5
+	VXORPS       Y8, Y5, Y5
+	VPSRLQ       $0x20, Y4, Y7
+	VPBROADCASTD 28(CX), Y8
+	VXORPS       Y3, Y7, Y3
+	VXORPS       Y8, Y3, Y3
+	VPMULUDQ     wordD2511F53<>+0(SB), Y5, Y5
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y3, Y3
+	VPSRLQ       $0x20, Y3, Y7
+	VPBROADCASTD 32(CX), Y8
+	VXORPS       Y6, Y7, Y6
+	VXORPS       Y8, Y6, Y6
+	VPSRLQ       $0x20, Y5, Y7
+	VPBROADCASTD 36(CX), Y8
+	VXORPS       Y4, Y7, Y4
+	VXORPS       Y8, Y4, Y4
+	VPMULUDQ     wordD2511F53<>+0(SB), Y6, Y6
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y4, Y4
+	VPSRLQ       $0x20, Y4, Y7
+	VPBROADCASTD 40(CX), Y8
+	VXORPS       Y3, Y7, Y3
+	VXORPS       Y8, Y3, Y3
+	VPSRLQ       $0x20, Y6, Y7
+	VPBROADCASTD 44(CX), Y8
+	VXORPS       Y5, Y7, Y5
+	VXORPS       Y8, Y5, Y5
+	VPMULUDQ     wordD2511F53<>+0(SB), Y3, Y3
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y5, Y7
+	VPBROADCASTD 48(CX), Y8
+	VXORPS       Y4, Y7, Y4
+	VXORPS       Y8, Y4, Y4
+	VPSRLQ       $0x20, Y3, Y7
+	VPBROADCASTD 52(CX), Y8
+	VXORPS       Y6, Y7, Y6
+	VXORPS       Y8, Y6, Y6
+	VPMULUDQ     wordD2511F53<>+0(SB), Y4, Y4
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y6, Y6
+	VPSRLQ       $0x20, Y6, Y7
+	VPBROADCASTD 56(CX), Y8
+	VXORPS       Y5, Y7, Y5
+	VXORPS       Y8, Y5, Y5
+	VPSRLQ       $0x20, Y4, Y7
+	VPBROADCASTD 60(CX), Y8
+	VXORPS       Y3, Y7, Y3
+	VXORPS       Y8, Y3, Y3
+	VPMULUDQ     wordD2511F53<>+0(SB), Y5, Y5
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y3, Y3
+	VPSRLQ       $0x20, Y3, Y7
+	VPBROADCASTD 64(CX), Y8
+	VXORPS       Y6, Y7, Y6
+	VXORPS       Y8, Y6, Y6
+	VPSRLQ       $0x20, Y5, Y7
+	VPBROADCASTD 68(CX), Y8
+	VXORPS       Y4, Y7, Y4
+	VXORPS       Y8, Y4, Y4
+	VPMULUDQ     wordD2511F53<>+0(SB), Y6, Y6
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y4, Y4
+	VPSRLQ       $0x20, Y4, Y7
+	VPBROADCASTD 72(CX), Y8
+	VXORPS       Y3, Y7, Y3
+	VXORPS       Y8, Y3, Y3
+	VPSRLQ       $0x20, Y6, Y7
+	VPBROADCASTD 76(CX), Y8
+	VXORPS       Y5, Y7, Y5
+	VXORPS       Y8, Y5, Y5
+	VPMULUDQ     wordD2511F53<>+0(SB), Y3, Y3
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y5, Y7
+	VPBROADCASTD 80(CX), Y8
+	VXORPS       Y4, Y7, Y4
+	VXORPS       Y8, Y4, Y4
+	VPSRLQ       $0x20, Y3, Y7
+	VPBROADCASTD 84(CX), Y8
+	VXORPS       Y6, Y7, Y6
+	VXORPS       Y8, Y6, Y6
+	VPMULUDQ     wordD2511F53<>+0(SB), Y4, Y4
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y6, Y6
+	VPSRLQ       $0x20, Y6, Y7
+	VPBROADCASTD 88(CX), Y8
+	VXORPS       Y5, Y7, Y5
+	VXORPS       Y8, Y5, Y5
+	VPSRLQ       $0x20, Y4, Y7
+	VPBROADCASTD 92(CX), Y8
+	VXORPS       Y3, Y7, Y3
+	VXORPS       Y8, Y3, Y3
+	VPADDD       word00000004<>+0(SB), Y0, Y0
+	VMOVSLDUP    Y3, Y3
+	VBLENDPS     $0xaa, Y3, Y5, Y3
+	VMOVSLDUP    Y4, Y4
+	VBLENDPS     $0xaa, Y4, Y6, Y4
+	VPSRLD       $0x08, Y3, Y3
+	VPADDD       word00000001<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       word33800000<>+0(SB), Y3, Y3
+	VPSUBD       word3F3504F3<>+0(SB), Y3, Y5
+	VPSRAD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y5, Y6
+	VPSUBD       Y6, Y3, Y3
+	VSUBPS       word3F800000<>+0(SB), Y3, Y6
+	VADDPS       word3F800000<>+0(SB), Y3, Y3
+	VDIVPS       Y3, Y6, Y3
+	VMULPS       Y3, Y3, Y6
+	VBROADCASTSS word3E98F17A<>+0(SB), Y7
+	VFMADD213PS  word3ECCAF5D<>+0(SB), Y6, Y7
+	VFMADD213PS  word3F2AAABD<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y7, Y6
+	VADDPS       Y3, Y3, Y7
+	VMOVAPS      Y7, Y7
+	VFMADD231PS  Y6, Y3, Y7
+	VCVTDQ2PS    Y5, Y3
+	VMOVAPS      Y7, Y5
+	VFMADD231PS  wordB95E8083<>+0(SB), Y3, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  word3F318000<>+0(SB), Y3, Y5
+	VMULPS       wordC0000000<>+0(SB), Y5, Y3
+	VSQRTPS      Y3, Y3
+	VPSRLD       $0x08, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       word33800000<>+0(SB), Y4, Y4
+	VMULPS       word40800000<>+0(SB), Y4, Y4
+	VCVTPS2DQ    Y4, Y5
+	VCVTDQ2PS    Y5, Y6
+	VSUBPS       Y6, Y4, Y4
+	VMULPS       Y4, Y4, Y6
+	VBROADCASTSS wordBB96C981<>+0(SB), Y7
+	VFMADD213PS  word3DA32F49<>+0(SB), Y6, Y7
+	VFMADD213PS  wordBF255DDD<>+0(SB), Y6, Y7
+	VFMADD213PS  word3FC90FDB<>+0(SB), Y6, Y7
+	VMULPS       Y4, Y7, Y4
+	VBROADCASTSS word3A6CEABF<>+0(SB), Y7
+	VFMADD213PS  wordBCAAE2F0<>+0(SB), Y6, Y7
+	VFMADD213PS  word3E81E0EF<>+0(SB), Y6, Y7
+	VFMADD213PS  wordBF9DE9E6<>+0(SB), Y6, Y7
+	VFMADD213PS  word3F800000<>+0(SB), Y6, Y7
+	VPSLLD       $0x1f, Y5, Y6
+	VBLENDVPS    Y6, Y4, Y7, Y8
+	VBLENDVPS    Y6, Y7, Y4, Y4
+	VPADDD       word00000001<>+0(SB), Y5, Y6
+	VPSLLD       $0x1e, Y6, Y6
+	VANDPS       word80000000<>+0(SB), Y6, Y6
+	VXORPS       Y6, Y8, Y6
+	VPSLLD       $0x1e, Y5, Y5
+	VANDPS       word80000000<>+0(SB), Y5, Y5
+	VXORPS       Y5, Y4, Y4
+	VMULPS       Y3, Y6, Y5
+	VMULPS       Y3, Y4, Y3
+	VUNPCKLPS    Y3, Y5, Y4
+	VMOVUPS      (AX)(BX*4), Y6
+	VBROADCASTSS sigma+24(FP), Y7
+	VMULPS       Y7, Y4, Y4
+	VADDPS       Y4, Y6, Y4
+	VFMADD231PS  Y1, Y4, Y2
+	VMOVUPS      Y4, (AX)(BX*4)
+	VUNPCKHPS    Y3, Y5, Y3
+	VMOVUPS      32(AX)(BX*4), Y4
+	VBROADCASTSS sigma+24(FP), Y5
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y3, Y4, Y3
+	VFMADD231PS  Y1, Y3, Y2
+	VMOVUPS      Y3, 32(AX)(BX*4)
+	ADDQ         $+16, BX
+	SUBQ         $+16, DX
+	JGE          Full
+
+Tail:
+	ADDQ         $+16, DX
+	JZ           Done
+	MOVQ         $+16, SI
+	SUBQ         DX, SI
+	LEAQ         columnMasks<>+0(SB), DX
+	VMOVUPS      (DX)(SI*4), Y3
+	LEAQ         columnMasks<>+0(SB), DX
+	VMOVUPS      32(DX)(SI*4), Y4
+	VMOVAPS      Y0, Y5
+	VPBROADCASTD 4(CX), Y6
+	VPBROADCASTD 8(CX), Y7
+	VPBROADCASTD 12(CX), Y8
+	VPMULUDQ     wordD2511F53<>+0(SB), Y5, Y5
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y7, Y7
+	VPSRLQ       $0x20, Y7, Y9
+	VPBROADCASTD 16(CX), Y10
+	VXORPS       Y6, Y9, Y6
+	VXORPS       Y10, Y6, Y6
+	VPSRLQ       $0x20, Y5, Y9
+	VPBROADCASTD 20(CX), Y10
+	VXORPS       Y8, Y9, Y8
+	VXORPS       Y10, Y8, Y8
+	VPMULUDQ     wordD2511F53<>+0(SB), Y6, Y6
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y8, Y8
+	VPSRLQ       $0x20, Y8, Y9
+	VPBROADCASTD 24(CX), Y10
+	VXORPS       Y7, Y9, Y7
+	VXORPS       Y10, Y7, Y7
+	VPSRLQ       $0x20, Y6, Y9
+	VPBROADCASTD 28(CX), Y10
+	VXORPS       Y5, Y9, Y5
+	VXORPS       Y10, Y5, Y5
+	VPMULUDQ     wordD2511F53<>+0(SB), Y7, Y7
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y5, Y9
+	VPBROADCASTD 32(CX), Y10
+	VXORPS       Y8, Y9, Y8
+	VXORPS       Y10, Y8, Y8
+	VPSRLQ       $0x20, Y7, Y9
+	VPBROADCASTD 36(CX), Y10
+	VXORPS       Y6, Y9, Y6
+	VXORPS       Y10, Y6, Y6
+	VPMULUDQ     wordD2511F53<>+0(SB), Y8, Y8
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y6, Y6
+	VPSRLQ       $0x20, Y6, Y9
+	VPBROADCASTD 40(CX), Y10
+	VXORPS       Y5, Y9, Y5
+	VXORPS       Y10, Y5, Y5
+	VPSRLQ       $0x20, Y8, Y9
+	VPBROADCASTD 44(CX), Y10
+	VXORPS       Y7, Y9, Y7
+	VXORPS       Y10, Y7, Y7
+	VPMULUDQ     wordD2511F53<>+0(SB), Y5, Y5
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y7, Y7
+	VPSRLQ       $0x20, Y7, Y9
+	VPBROADCASTD 48(CX), Y10
+	VXORPS       Y6, Y9, Y6
+	VXORPS       Y10, Y6, Y6
+	VPSRLQ       $0x20, Y5, Y9
+	VPBROADCASTD 52(CX), Y10
+	VXORPS       Y8, Y9, Y8
+	VXORPS       Y10, Y8, Y8
+	VPMULUDQ     wordD2511F53<>+0(SB), Y6, Y6
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y8, Y8
+	VPSRLQ       $0x20, Y8, Y9
+	VPBROADCASTD 56(CX), Y10
+	VXORPS       Y7, Y9, Y7
+	VXORPS       Y10, Y7, Y7
+	VPSRLQ       $0x20, Y6, Y9
+	VPBROADCASTD 60(CX), Y10
+	VXORPS       Y5, Y9, Y5
+	VXORPS       Y10, Y5, Y5
+	VPMULUDQ     wordD2511F53<>+0(SB), Y7, Y7
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y5, Y9
+	VPBROADCASTD 64(CX), Y10
+	VXORPS       Y8, Y9, Y8
+	VXORPS       Y10, Y8, Y8
+	VPSRLQ       $0x20, Y7, Y9
+	VPBROADCASTD 68(CX), Y10
+	VXORPS       Y6, Y9, Y6
+	VXORPS       Y10, Y6, Y6
+	VPMULUDQ     wordD2511F53<>+0(SB), Y8, Y8
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y6, Y6
+	VPSRLQ       $0x20, Y6, Y9
+	VPBROADCASTD 72(CX), Y10
+	VXORPS       Y5, Y9, Y5
+	VXORPS       Y10, Y5, Y5
+	VPSRLQ       $0x20, Y8, Y9
+	VPBROADCASTD 76(CX), Y10
+	VXORPS       Y7, Y9, Y7
+	VXORPS       Y10, Y7, Y7
+	VPMULUDQ     wordD2511F53<>+0(SB), Y5, Y5
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y7, Y7
+	VPSRLQ       $0x20, Y7, Y9
+	VPBROADCASTD 80(CX), Y10
+	VXORPS       Y6, Y9, Y6
+	VXORPS       Y10, Y6, Y6
+	VPSRLQ       $0x20, Y5, Y9
+	VPBROADCASTD 84(CX), Y10
+	VXORPS       Y8, Y9, Y8
+	VXORPS       Y10, Y8, Y8
+	VPMULUDQ     wordD2511F53<>+0(SB), Y6, Y6
+	VPMULUDQ     wordCD9E8D57<>+0(SB), Y8, Y8
+	VPSRLQ       $0x20, Y8, Y9
+	VPBROADCASTD 88(CX), Y10
+	VXORPS       Y7, Y9, Y7
+	VXORPS       Y10, Y7, Y7
+	VPSRLQ       $0x20, Y6, Y9
+	VPBROADCASTD 92(CX), Y10
+	VXORPS       Y5, Y9, Y5
+	VXORPS       Y10, Y5, Y5
+	VPADDD       word00000004<>+0(SB), Y0, Y0
+	VMOVSLDUP    Y5, Y0
+	VBLENDPS     $0xaa, Y0, Y7, Y0
+	VMOVSLDUP    Y6, Y5
+	VBLENDPS     $0xaa, Y5, Y8, Y5
+	VPSRLD       $0x08, Y0, Y0
+	VPADDD       word00000001<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       word33800000<>+0(SB), Y0, Y0
+	VPSUBD       word3F3504F3<>+0(SB), Y0, Y6
+	VPSRAD       $0x17, Y6, Y6
+	VPSLLD       $0x17, Y6, Y7
+	VPSUBD       Y7, Y0, Y0
+	VSUBPS       word3F800000<>+0(SB), Y0, Y7
+	VADDPS       word3F800000<>+0(SB), Y0, Y0
+	VDIVPS       Y0, Y7, Y0
+	VMULPS       Y0, Y0, Y7
+	VBROADCASTSS word3E98F17A<>+0(SB), Y8
+	VFMADD213PS  word3ECCAF5D<>+0(SB), Y7, Y8
+	VFMADD213PS  word3F2AAABD<>+0(SB), Y7, Y8
+	VMULPS       Y7, Y8, Y7
+	VADDPS       Y0, Y0, Y8
+	VMOVAPS      Y8, Y8
+	VFMADD231PS  Y7, Y0, Y8
+	VCVTDQ2PS    Y6, Y0
+	VMOVAPS      Y8, Y6
+	VFMADD231PS  wordB95E8083<>+0(SB), Y0, Y6
+	VMOVAPS      Y6, Y6
+	VFMADD231PS  word3F318000<>+0(SB), Y0, Y6
+	VMULPS       wordC0000000<>+0(SB), Y6, Y0
+	VSQRTPS      Y0, Y0
+	VPSRLD       $0x08, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       word33800000<>+0(SB), Y5, Y5
+	VMULPS       word40800000<>+0(SB), Y5, Y5
+	VCVTPS2DQ    Y5, Y6
+	VCVTDQ2PS    Y6, Y7
+	VSUBPS       Y7, Y5, Y5
+	VMULPS       Y5, Y5, Y7
+	VBROADCASTSS wordBB96C981<>+0(SB), Y8
+	VFMADD213PS  word3DA32F49<>+0(SB), Y7, Y8
+	VFMADD213PS  wordBF255DDD<>+0(SB), Y7, Y8
+	VFMADD213PS  word3FC90FDB<>+0(SB), Y7, Y8
+	VMULPS       Y5, Y8, Y5
+	VBROADCASTSS word3A6CEABF<>+0(SB), Y8
+	VFMADD213PS  wordBCAAE2F0<>+0(SB), Y7, Y8
+	VFMADD213PS  word3E81E0EF<>+0(SB), Y7, Y8
+	VFMADD213PS  wordBF9DE9E6<>+0(SB), Y7, Y8
+	VFMADD213PS  word3F800000<>+0(SB), Y7, Y8
+	VPSLLD       $0x1f, Y6, Y7
+	VBLENDVPS    Y7, Y5, Y8, Y9
+	VBLENDVPS    Y7, Y8, Y5, Y5
+	VPADDD       word00000001<>+0(SB), Y6, Y7
+	VPSLLD       $0x1e, Y7, Y7
+	VANDPS       word80000000<>+0(SB), Y7, Y7
+	VXORPS       Y7, Y9, Y7
+	VPSLLD       $0x1e, Y6, Y6
+	VANDPS       word80000000<>+0(SB), Y6, Y6
+	VXORPS       Y6, Y5, Y5
+	VMULPS       Y0, Y7, Y6
+	VMULPS       Y0, Y5, Y0
+	VUNPCKLPS    Y0, Y6, Y5
+	VMASKMOVPS   (AX)(BX*4), Y3, Y7
+	VBROADCASTSS sigma+24(FP), Y8
+	VMULPS       Y8, Y5, Y5
+	VADDPS       Y5, Y7, Y5
+	VFMADD231PS  Y1, Y5, Y2
+	VMASKMOVPS   Y5, Y3, (AX)(BX*4)
+	VUNPCKHPS    Y0, Y6, Y0
+	VMASKMOVPS   32(AX)(BX*4), Y4, Y3
+	VBROADCASTSS sigma+24(FP), Y5
+	VMULPS       Y5, Y0, Y0
+	VADDPS       Y0, Y3, Y0
+	VFMADD231PS  Y1, Y0, Y2
+	VMASKMOVPS   Y0, Y4, 32(AX)(BX*4)
+
+Done:
+	VCMPPS    $0x03, Y2, Y2, Y2
+	VMOVMSKPS Y2, AX
+	MOVL      AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA word00000001<>+0(SB)/4, $0x00000001
+DATA word00000001<>+4(SB)/4, $0x00000001
+DATA word00000001<>+8(SB)/4, $0x00000001
+DATA word00000001<>+12(SB)/4, $0x00000001
+DATA word00000001<>+16(SB)/4, $0x00000001
+DATA word00000001<>+20(SB)/4, $0x00000001
+DATA word00000001<>+24(SB)/4, $0x00000001
+DATA word00000001<>+28(SB)/4, $0x00000001
+GLOBL word00000001<>(SB), RODATA|NOPTR, $32
+
+DATA word33800000<>+0(SB)/4, $0x33800000
+DATA word33800000<>+4(SB)/4, $0x33800000
+DATA word33800000<>+8(SB)/4, $0x33800000
+DATA word33800000<>+12(SB)/4, $0x33800000
+DATA word33800000<>+16(SB)/4, $0x33800000
+DATA word33800000<>+20(SB)/4, $0x33800000
+DATA word33800000<>+24(SB)/4, $0x33800000
+DATA word33800000<>+28(SB)/4, $0x33800000
+GLOBL word33800000<>(SB), RODATA|NOPTR, $32
+
+DATA word3F3504F3<>+0(SB)/4, $0x3f3504f3
+DATA word3F3504F3<>+4(SB)/4, $0x3f3504f3
+DATA word3F3504F3<>+8(SB)/4, $0x3f3504f3
+DATA word3F3504F3<>+12(SB)/4, $0x3f3504f3
+DATA word3F3504F3<>+16(SB)/4, $0x3f3504f3
+DATA word3F3504F3<>+20(SB)/4, $0x3f3504f3
+DATA word3F3504F3<>+24(SB)/4, $0x3f3504f3
+DATA word3F3504F3<>+28(SB)/4, $0x3f3504f3
+GLOBL word3F3504F3<>(SB), RODATA|NOPTR, $32
+
+DATA word3E98F17A<>+0(SB)/4, $0x3e98f17a
+DATA word3E98F17A<>+4(SB)/4, $0x3e98f17a
+DATA word3E98F17A<>+8(SB)/4, $0x3e98f17a
+DATA word3E98F17A<>+12(SB)/4, $0x3e98f17a
+DATA word3E98F17A<>+16(SB)/4, $0x3e98f17a
+DATA word3E98F17A<>+20(SB)/4, $0x3e98f17a
+DATA word3E98F17A<>+24(SB)/4, $0x3e98f17a
+DATA word3E98F17A<>+28(SB)/4, $0x3e98f17a
+GLOBL word3E98F17A<>(SB), RODATA|NOPTR, $32
+
+DATA word3ECCAF5D<>+0(SB)/4, $0x3eccaf5d
+DATA word3ECCAF5D<>+4(SB)/4, $0x3eccaf5d
+DATA word3ECCAF5D<>+8(SB)/4, $0x3eccaf5d
+DATA word3ECCAF5D<>+12(SB)/4, $0x3eccaf5d
+DATA word3ECCAF5D<>+16(SB)/4, $0x3eccaf5d
+DATA word3ECCAF5D<>+20(SB)/4, $0x3eccaf5d
+DATA word3ECCAF5D<>+24(SB)/4, $0x3eccaf5d
+DATA word3ECCAF5D<>+28(SB)/4, $0x3eccaf5d
+GLOBL word3ECCAF5D<>(SB), RODATA|NOPTR, $32
+
+DATA word3F2AAABD<>+0(SB)/4, $0x3f2aaabd
+DATA word3F2AAABD<>+4(SB)/4, $0x3f2aaabd
+DATA word3F2AAABD<>+8(SB)/4, $0x3f2aaabd
+DATA word3F2AAABD<>+12(SB)/4, $0x3f2aaabd
+DATA word3F2AAABD<>+16(SB)/4, $0x3f2aaabd
+DATA word3F2AAABD<>+20(SB)/4, $0x3f2aaabd
+DATA word3F2AAABD<>+24(SB)/4, $0x3f2aaabd
+DATA word3F2AAABD<>+28(SB)/4, $0x3f2aaabd
+GLOBL word3F2AAABD<>(SB), RODATA|NOPTR, $32
+
+DATA wordB95E8083<>+0(SB)/4, $0xb95e8083
+DATA wordB95E8083<>+4(SB)/4, $0xb95e8083
+DATA wordB95E8083<>+8(SB)/4, $0xb95e8083
+DATA wordB95E8083<>+12(SB)/4, $0xb95e8083
+DATA wordB95E8083<>+16(SB)/4, $0xb95e8083
+DATA wordB95E8083<>+20(SB)/4, $0xb95e8083
+DATA wordB95E8083<>+24(SB)/4, $0xb95e8083
+DATA wordB95E8083<>+28(SB)/4, $0xb95e8083
+GLOBL wordB95E8083<>(SB), RODATA|NOPTR, $32
+
+DATA word3F318000<>+0(SB)/4, $0x3f318000
+DATA word3F318000<>+4(SB)/4, $0x3f318000
+DATA word3F318000<>+8(SB)/4, $0x3f318000
+DATA word3F318000<>+12(SB)/4, $0x3f318000
+DATA word3F318000<>+16(SB)/4, $0x3f318000
+DATA word3F318000<>+20(SB)/4, $0x3f318000
+DATA word3F318000<>+24(SB)/4, $0x3f318000
+DATA word3F318000<>+28(SB)/4, $0x3f318000
+GLOBL word3F318000<>(SB), RODATA|NOPTR, $32
+
+DATA word40800000<>+0(SB)/4, $0x40800000
+DATA word40800000<>+4(SB)/4, $0x40800000
+DATA word40800000<>+8(SB)/4, $0x40800000
+DATA word40800000<>+12(SB)/4, $0x40800000
+DATA word40800000<>+16(SB)/4, $0x40800000
+DATA word40800000<>+20(SB)/4, $0x40800000
+DATA word40800000<>+24(SB)/4, $0x40800000
+DATA word40800000<>+28(SB)/4, $0x40800000
+GLOBL word40800000<>(SB), RODATA|NOPTR, $32
+
+DATA wordBB96C981<>+0(SB)/4, $0xbb96c981
+DATA wordBB96C981<>+4(SB)/4, $0xbb96c981
+DATA wordBB96C981<>+8(SB)/4, $0xbb96c981
+DATA wordBB96C981<>+12(SB)/4, $0xbb96c981
+DATA wordBB96C981<>+16(SB)/4, $0xbb96c981
+DATA wordBB96C981<>+20(SB)/4, $0xbb96c981
+DATA wordBB96C981<>+24(SB)/4, $0xbb96c981
+DATA wordBB96C981<>+28(SB)/4, $0xbb96c981
+GLOBL wordBB96C981<>(SB), RODATA|NOPTR, $32
+
+DATA word3DA32F49<>+0(SB)/4, $0x3da32f49
+DATA word3DA32F49<>+4(SB)/4, $0x3da32f49
+DATA word3DA32F49<>+8(SB)/4, $0x3da32f49
+DATA word3DA32F49<>+12(SB)/4, $0x3da32f49
+DATA word3DA32F49<>+16(SB)/4, $0x3da32f49
+DATA word3DA32F49<>+20(SB)/4, $0x3da32f49
+DATA word3DA32F49<>+24(SB)/4, $0x3da32f49
+DATA word3DA32F49<>+28(SB)/4, $0x3da32f49
+GLOBL word3DA32F49<>(SB), RODATA|NOPTR, $32
+
+DATA wordBF255DDD<>+0(SB)/4, $0xbf255ddd
+DATA wordBF255DDD<>+4(SB)/4, $0xbf255ddd
+DATA wordBF255DDD<>+8(SB)/4, $0xbf255ddd
+DATA wordBF255DDD<>+12(SB)/4, $0xbf255ddd
+DATA wordBF255DDD<>+16(SB)/4, $0xbf255ddd
+DATA wordBF255DDD<>+20(SB)/4, $0xbf255ddd
+DATA wordBF255DDD<>+24(SB)/4, $0xbf255ddd
+DATA wordBF255DDD<>+28(SB)/4, $0xbf255ddd
+GLOBL wordBF255DDD<>(SB), RODATA|NOPTR, $32
+
+DATA word3FC90FDB<>+0(SB)/4, $0x3fc90fdb
+DATA word3FC90FDB<>+4(SB)/4, $0x3fc90fdb
+DATA word3FC90FDB<>+8(SB)/4, $0x3fc90fdb
+DATA word3FC90FDB<>+12(SB)/4, $0x3fc90fdb
+DATA word3FC90FDB<>+16(SB)/4, $0x3fc90fdb
+DATA word3FC90FDB<>+20(SB)/4, $0x3fc90fdb
+DATA word3FC90FDB<>+24(SB)/4, $0x3fc90fdb
+DATA word3FC90FDB<>+28(SB)/4, $0x3fc90fdb
+GLOBL word3FC90FDB<>(SB), RODATA|NOPTR, $32
+
+DATA word3A6CEABF<>+0(SB)/4, $0x3a6ceabf
+DATA word3A6CEABF<>+4(SB)/4, $0x3a6ceabf
+DATA word3A6CEABF<>+8(SB)/4, $0x3a6ceabf
+DATA word3A6CEABF<>+12(SB)/4, $0x3a6ceabf
+DATA word3A6CEABF<>+16(SB)/4, $0x3a6ceabf
+DATA word3A6CEABF<>+20(SB)/4, $0x3a6ceabf
+DATA word3A6CEABF<>+24(SB)/4, $0x3a6ceabf
+DATA word3A6CEABF<>+28(SB)/4, $0x3a6ceabf
+GLOBL word3A6CEABF<>(SB), RODATA|NOPTR, $32
+
+DATA wordBCAAE2F0<>+0(SB)/4, $0xbcaae2f0
+DATA wordBCAAE2F0<>+4(SB)/4, $0xbcaae2f0
+DATA wordBCAAE2F0<>+8(SB)/4, $0xbcaae2f0
+DATA wordBCAAE2F0<>+12(SB)/4, $0xbcaae2f0
+DATA wordBCAAE2F0<>+16(SB)/4, $0xbcaae2f0
+DATA wordBCAAE2F0<>+20(SB)/4, $0xbcaae2f0
+DATA wordBCAAE2F0<>+24(SB)/4, $0xbcaae2f0
+DATA wordBCAAE2F0<>+28(SB)/4, $0xbcaae2f0
+GLOBL wordBCAAE2F0<>(SB), RODATA|NOPTR, $32
+
+DATA word3E81E0EF<>+0(SB)/4, $0x3e81e0ef
+DATA word3E81E0EF<>+4(SB)/4, $0x3e81e0ef
+DATA word3E81E0EF<>+8(SB)/4, $0x3e81e0ef
+DATA word3E81E0EF<>+12(SB)/4, $0x3e81e0ef
+DATA word3E81E0EF<>+16(SB)/4, $0x3e81e0ef
+DATA word3E81E0EF<>+20(SB)/4, $0x3e81e0ef
+DATA word3E81E0EF<>+24(SB)/4, $0x3e81e0ef
+DATA word3E81E0EF<>+28(SB)/4, $0x3e81e0ef
+GLOBL word3E81E0EF<>(SB), RODATA|NOPTR, $32
+
+DATA wordBF9DE9E6<>+0(SB)/4, $0xbf9de9e6
+DATA wordBF9DE9E6<>+4(SB)/4, $0xbf9de9e6
+DATA wordBF9DE9E6<>+8(SB)/4, $0xbf9de9e6
+DATA wordBF9DE9E6<>+12(SB)/4, $0xbf9de9e6
+DATA wordBF9DE9E6<>+16(SB)/4, $0xbf9de9e6
+DATA wordBF9DE9E6<>+20(SB)/4, $0xbf9de9e6
+DATA wordBF9DE9E6<>+24(SB)/4, $0xbf9de9e6
+DATA wordBF9DE9E6<>+28(SB)/4, $0xbf9de9e6
+GLOBL wordBF9DE9E6<>(SB), RODATA|NOPTR, $32
 
 // func peakAVX2(x float32, turns int) float32
 // Requires: AVX, FMA3, SSE
@@ -1908,25 +3930,25 @@ TEXT ·finiteAVX512(SB), NOSPLIT, $0-20
 	MOVQ   n+8(FP), CX
 	XORQ   DX, DX
 	SUBQ   $+16, CX
-	JLT    tail
+	JLT    Tail
 
-full:
+Full:
 	VMOVUPS     (AX)(DX*4), Z2
 	VFMADD231PS Z0, Z2, Z1
 	ADDQ        $+16, DX
 	SUBQ        $+16, CX
-	JGE         full
+	JGE         Full
 
-tail:
+Tail:
 	ADDQ        $+16, CX
-	JZ          done
+	JZ          Done
 	MOVQ        $-1, BX
 	BZHIQ       CX, BX, BX
 	KMOVW       BX, K1
 	VMOVUPS.Z   (AX)(DX*4), K1, Z2
 	VFMADD231PS Z0, Z2, Z1
 
-done:
+Done:
 	VCMPPS $0x03, Z1, Z1, K1
 	KMOVW  K1, AX
 	MOVL   AX, ret+16(FP)
@@ -1941,20 +3963,20 @@ TEXT ·addAVX512(SB), NOSPLIT, $0-24
 	MOVQ n+16(FP), DX
 	XORQ BX, BX
 	SUBQ $+16, DX
-	JLT  tail
+	JLT  Tail
 
-full:
+Full:
 	VMOVUPS (AX)(BX*4), Z0
 	VMOVUPS (CX)(BX*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(BX*4)
 	ADDQ    $+16, BX
 	SUBQ    $+16, DX
-	JGE     full
+	JGE     Full
 
-tail:
+Tail:
 	ADDQ      $+16, DX
-	JZ        done
+	JZ        Done
 	MOVQ      $-1, SI
 	BZHIQ     DX, SI, SI
 	KMOVW     SI, K1
@@ -1963,7 +3985,7 @@ tail:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(BX*4)
 
-done:
+Done:
 	VZEROUPPER
 	RET
 
@@ -1977,9 +3999,9 @@ TEXT ·reluGradAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+24(FP), DX
 	XORQ         BX, BX
 	SUBQ         $+16, DX
-	JLT          tail
+	JLT          Tail
 
-full:
+Full:
 	VMOVUPS   (CX)(BX*4), Z2
 	VMOVUPS   (AX)(BX*4), Z3
 	VMULPS    Z1, Z3, Z3
@@ -1988,11 +4010,11 @@ full:
 	VMOVUPS   Z3, (AX)(BX*4)
 	ADDQ      $+16, BX
 	SUBQ      $+16, DX
-	JGE       full
+	JGE       Full
 
-tail:
+Tail:
 	ADDQ      $+16, DX
-	JZ        done
+	JZ        Done
 	MOVQ      $-1, SI
 	BZHIQ     DX, SI, SI
 	KMOVW     SI, K1
@@ -2003,7 +4025,7 @@ tail:
 	VMOVUPS.Z Z3, K2, Z3
 	VMOVUPS   Z3, K1, (AX)(BX*4)
 
-done:
+Done:
 	VZEROUPPER
 	RET
 
@@ -2025,9 +4047,9 @@ TEXT ·adamAVX512(SB), NOSPLIT, $0-72
 	MOVQ         n+64(FP), SI
 	XORQ         DI, DI
 	SUBQ         $+16, SI
-	JLT          tail
+	JLT          Tail
 
-full:
+Full:
 	VMOVUPS (AX)(DI*4), Z8
 	VMOVUPS (CX)(DI*4), Z9
 	VMOVUPS (DX)(DI*4), Z10
@@ -2052,11 +4074,11 @@ full:
 	VMOVUPS Z8, (AX)(DI*4)
 	ADDQ    $+16, DI
 	SUBQ    $+16, SI
-	JGE     full
+	JGE     Full
 
-tail:
+Tail:
 	ADDQ      $+16, SI
-	JZ        done
+	JZ        Done
 	MOVQ      $-1, R8
 	BZHIQ     SI, R8, R8
 	KMOVW     R8, K1
@@ -2083,7 +4105,7 @@ tail:
 	VSUBPS    Z10, Z8, Z8
 	VMOVUPS   Z8, K1, (AX)(DI*4)
 
-done:
+Done:
 	VZEROUPPER
 	RET
 
@@ -2111,6 +4133,1333 @@ line:
 	ADDQ       $0x04, CX
 	DECQ       DX
 	JNZ        row
+	RET
+
+// func reluAVX512(y *float32, z *float32, n int) uint32
+// Requires: AVX, AVX512F, BMI2
+TEXT ·reluAVX512(SB), NOSPLIT, $0-28
+	MOVQ   y+0(FP), AX
+	MOVQ   z+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+16, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS     (CX)(BX*4), Z2
+	VPXORD      Z3, Z3, Z3
+	VMAXPS      Z2, Z3, Z2
+	VFMADD231PS Z0, Z2, Z1
+	VMOVUPS     Z2, (AX)(BX*4)
+	ADDQ        $+16, BX
+	SUBQ        $+16, DX
+	JGE         Full
+
+Tail:
+	ADDQ        $+16, DX
+	JZ          Done
+	MOVQ        $-1, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (CX)(BX*4), K1, Z2
+	VPXORD      Z4, Z4, Z4
+	VMAXPS      Z2, Z4, Z2
+	VFMADD231PS Z0, Z2, Z1
+	VMOVUPS     Z2, K1, (AX)(BX*4)
+
+Done:
+	VCMPPS $0x03, Z1, Z1, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func leakyReLUAVX512(y *float32, z *float32, n int) uint32
+// Requires: AVX, AVX512F, BMI2
+TEXT ·leakyReLUAVX512(SB), NOSPLIT, $0-28
+	MOVQ   y+0(FP), AX
+	MOVQ   z+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+16, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS     (CX)(BX*4), Z2
+	VMULPS.BCST word3C23D70A<>+0(SB), Z2, Z3
+	VMAXPS      Z2, Z3, Z2
+	VFMADD231PS Z0, Z2, Z1
+	VMOVUPS     Z2, (AX)(BX*4)
+	ADDQ        $+16, BX
+	SUBQ        $+16, DX
+	JGE         Full
+
+Tail:
+	ADDQ        $+16, DX
+	JZ          Done
+	MOVQ        $-1, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (CX)(BX*4), K1, Z2
+	VMULPS.BCST word3C23D70A<>+0(SB), Z2, Z3
+	VMAXPS      Z2, Z3, Z2
+	VFMADD231PS Z0, Z2, Z1
+	VMOVUPS     Z2, K1, (AX)(BX*4)
+
+Done:
+	VCMPPS $0x03, Z1, Z1, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func geluAVX512(y *float32, z *float32, n int) uint32
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·geluAVX512(SB), NOSPLIT, $0-28
+	MOVQ   y+0(FP), AX
+	MOVQ   z+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+16, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS          (CX)(BX*4), Z2
+	VANDPS.BCST      word7FFFFFFF<>+0(SB), Z2, Z3
+	VBROADCASTSS     word41A00000<>+0(SB), Z4
+	VMINPS           Z3, Z4, Z3
+	VMULPS           Z3, Z3, Z4
+	VXORPS.BCST      word80000000<>+0(SB), Z4, Z7
+	VMOVAPS          Z7, Z7
+	VFMADD231PS      Z3, Z3, Z7
+	VMULPS.BCST      wordBF000000<>+0(SB), Z4, Z4
+	VBROADCASTSS     wordC2D00000<>+0(SB), Z8
+	VMAXPS           Z4, Z8, Z4
+	VMULPS.BCST      word3FB8AA3B<>+0(SB), Z4, Z8
+	VCVTPS2DQ        Z8, Z8
+	VCVTDQ2PS        Z8, Z9
+	VMOVAPS          Z4, Z4
+	VFMADD231PS.BCST wordBF318000<>+0(SB), Z9, Z4
+	VMOVAPS          Z4, Z4
+	VFMADD231PS.BCST word395E8083<>+0(SB), Z9, Z4
+	VBROADCASTSS     word3AB51232<>+0(SB), Z9
+	VFMADD213PS.BCST word3C091CEA<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST word3D2AAC78<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST word3E2AAA49<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST word3EFFFFFE<>+0(SB), Z4, Z9
+	VMULPS           Z4, Z4, Z10
+	VMOVAPS          Z4, Z4
+	VFMADD231PS      Z9, Z10, Z4
+	VADDPS.BCST      word3F800000<>+0(SB), Z4, Z4
+	VPSRAD           $0x01, Z8, Z9
+	VPADDD.BCST      word0000007F<>+0(SB), Z9, Z10
+	VPSLLD           $0x17, Z10, Z10
+	VMULPS           Z10, Z4, Z4
+	VPSUBD           Z9, Z8, Z8
+	VPADDD.BCST      word0000007F<>+0(SB), Z8, Z8
+	VPSLLD           $0x17, Z8, Z8
+	VMULPS           Z8, Z4, Z4
+	VMULPS.BCST      wordBF000000<>+0(SB), Z7, Z7
+	VMOVAPS          Z4, Z8
+	VFMADD231PS      Z4, Z7, Z8
+	VBROADCASTSS     word3F800000<>+0(SB), Z4
+	VBROADCASTSS     word3F800000<>+0(SB), Z7
+	VMOVAPS          Z7, Z7
+	VFMADD231PS.BCST word3E99999A<>+0(SB), Z3, Z7
+	VDIVPS           Z7, Z4, Z3
+	VBROADCASTSS     wordBCA8DBFA<>+0(SB), Z4
+	VFMADD213PS.BCST word3DE624EB<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST wordBE698A1E<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3E442D74<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST wordBDA24B91<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3DC4B986<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3DA09DBD<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3DE1BED6<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3DF4E29D<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3DF51E45<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z4, Z3
+	VMULPS           Z3, Z8, Z3
+	VPMOVD2M         Z2, K1
+	VBROADCASTSS     word3F800000<>+0(SB), Z4
+	VSUBPS           Z3, Z4, Z4
+	VBLENDMPS        Z3, Z4, K1, Z5
+	VMULPS           Z5, Z2, Z2
+	VFMADD231PS      Z0, Z2, Z1
+	VMOVUPS          Z2, (AX)(BX*4)
+	ADDQ             $+16, BX
+	SUBQ             $+16, DX
+	JGE              Full
+
+Tail:
+	ADDQ             $+16, DX
+	JZ               Done
+	MOVQ             $-1, SI
+	BZHIQ            DX, SI, SI
+	KMOVW            SI, K1
+	VMOVUPS.Z        (CX)(BX*4), K1, Z2
+	VANDPS.BCST      word7FFFFFFF<>+0(SB), Z2, Z3
+	VBROADCASTSS     word41A00000<>+0(SB), Z4
+	VMINPS           Z3, Z4, Z3
+	VMULPS           Z3, Z3, Z4
+	VXORPS.BCST      word80000000<>+0(SB), Z4, Z5
+	VMOVAPS          Z5, Z5
+	VFMADD231PS      Z3, Z3, Z5
+	VMULPS.BCST      wordBF000000<>+0(SB), Z4, Z4
+	VBROADCASTSS     wordC2D00000<>+0(SB), Z7
+	VMAXPS           Z4, Z7, Z4
+	VMULPS.BCST      word3FB8AA3B<>+0(SB), Z4, Z7
+	VCVTPS2DQ        Z7, Z7
+	VCVTDQ2PS        Z7, Z8
+	VMOVAPS          Z4, Z4
+	VFMADD231PS.BCST wordBF318000<>+0(SB), Z8, Z4
+	VMOVAPS          Z4, Z4
+	VFMADD231PS.BCST word395E8083<>+0(SB), Z8, Z4
+	VBROADCASTSS     word3AB51232<>+0(SB), Z8
+	VFMADD213PS.BCST word3C091CEA<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST word3D2AAC78<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST word3E2AAA49<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST word3EFFFFFE<>+0(SB), Z4, Z8
+	VMULPS           Z4, Z4, Z9
+	VMOVAPS          Z4, Z4
+	VFMADD231PS      Z8, Z9, Z4
+	VADDPS.BCST      word3F800000<>+0(SB), Z4, Z4
+	VPSRAD           $0x01, Z7, Z8
+	VPADDD.BCST      word0000007F<>+0(SB), Z8, Z9
+	VPSLLD           $0x17, Z9, Z9
+	VMULPS           Z9, Z4, Z4
+	VPSUBD           Z8, Z7, Z7
+	VPADDD.BCST      word0000007F<>+0(SB), Z7, Z7
+	VPSLLD           $0x17, Z7, Z7
+	VMULPS           Z7, Z4, Z4
+	VMULPS.BCST      wordBF000000<>+0(SB), Z5, Z5
+	VMOVAPS          Z4, Z7
+	VFMADD231PS      Z4, Z5, Z7
+	VBROADCASTSS     word3F800000<>+0(SB), Z4
+	VBROADCASTSS     word3F800000<>+0(SB), Z5
+	VMOVAPS          Z5, Z5
+	VFMADD231PS.BCST word3E99999A<>+0(SB), Z3, Z5
+	VDIVPS           Z5, Z4, Z3
+	VBROADCASTSS     wordBCA8DBFA<>+0(SB), Z4
+	VFMADD213PS.BCST word3DE624EB<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST wordBE698A1E<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3E442D74<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST wordBDA24B91<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3DC4B986<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3DA09DBD<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3DE1BED6<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3DF4E29D<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3DF51E45<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z4, Z3
+	VMULPS           Z3, Z7, Z3
+	VPMOVD2M         Z2, K2
+	VBROADCASTSS     word3F800000<>+0(SB), Z4
+	VSUBPS           Z3, Z4, Z4
+	VBLENDMPS        Z3, Z4, K2, Z6
+	VMULPS           Z6, Z2, Z2
+	VFMADD231PS      Z0, Z2, Z1
+	VMOVUPS          Z2, K1, (AX)(BX*4)
+
+Done:
+	VCMPPS $0x03, Z1, Z1, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func tanhAVX512(y *float32, z *float32, n int) uint32
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·tanhAVX512(SB), NOSPLIT, $0-28
+	MOVQ   y+0(FP), AX
+	MOVQ   z+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+16, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS          (CX)(BX*4), Z2
+	VANDPS.BCST      word7FFFFFFF<>+0(SB), Z2, Z3
+	VMULPS           Z2, Z2, Z4
+	VBROADCASTSS     wordBBBAF0F2<>+0(SB), Z5
+	VFMADD213PS.BCST word3CA91351<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST wordBD5C1E2E<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST word3E088393<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST wordBEAAAA99<>+0(SB), Z4, Z5
+	VMULPS           Z5, Z4, Z4
+	VMOVAPS          Z2, Z5
+	VFMADD231PS      Z2, Z4, Z5
+	VMULPS.BCST      wordC0000000<>+0(SB), Z3, Z4
+	VBROADCASTSS     wordC2D00000<>+0(SB), Z8
+	VMAXPS           Z4, Z8, Z4
+	VMULPS.BCST      word3FB8AA3B<>+0(SB), Z4, Z8
+	VCVTPS2DQ        Z8, Z8
+	VCVTDQ2PS        Z8, Z9
+	VMOVAPS          Z4, Z4
+	VFMADD231PS.BCST wordBF318000<>+0(SB), Z9, Z4
+	VMOVAPS          Z4, Z4
+	VFMADD231PS.BCST word395E8083<>+0(SB), Z9, Z4
+	VBROADCASTSS     word3AB51232<>+0(SB), Z9
+	VFMADD213PS.BCST word3C091CEA<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST word3D2AAC78<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST word3E2AAA49<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST word3EFFFFFE<>+0(SB), Z4, Z9
+	VMULPS           Z4, Z4, Z10
+	VMOVAPS          Z4, Z4
+	VFMADD231PS      Z9, Z10, Z4
+	VADDPS.BCST      word3F800000<>+0(SB), Z4, Z4
+	VPSRAD           $0x01, Z8, Z9
+	VPADDD.BCST      word0000007F<>+0(SB), Z9, Z10
+	VPSLLD           $0x17, Z10, Z10
+	VMULPS           Z10, Z4, Z4
+	VPSUBD           Z9, Z8, Z8
+	VPADDD.BCST      word0000007F<>+0(SB), Z8, Z8
+	VPSLLD           $0x17, Z8, Z8
+	VMULPS           Z8, Z4, Z4
+	VBROADCASTSS     word3F800000<>+0(SB), Z8
+	VSUBPS           Z4, Z8, Z9
+	VADDPS           Z8, Z4, Z4
+	VDIVPS           Z4, Z9, Z4
+	VANDPS.BCST      word80000000<>+0(SB), Z2, Z2
+	VORPS            Z2, Z4, Z2
+	VCMPPS.BCST      $0x05, word3F200000<>+0(SB), Z3, K1
+	VBLENDMPS        Z2, Z5, K1, Z6
+	VFMADD231PS      Z0, Z6, Z1
+	VMOVUPS          Z6, (AX)(BX*4)
+	ADDQ             $+16, BX
+	SUBQ             $+16, DX
+	JGE              Full
+
+Tail:
+	ADDQ             $+16, DX
+	JZ               Done
+	MOVQ             $-1, SI
+	BZHIQ            DX, SI, SI
+	KMOVW            SI, K1
+	VMOVUPS.Z        (CX)(BX*4), K1, Z2
+	VANDPS.BCST      word7FFFFFFF<>+0(SB), Z2, Z3
+	VMULPS           Z2, Z2, Z4
+	VBROADCASTSS     wordBBBAF0F2<>+0(SB), Z5
+	VFMADD213PS.BCST word3CA91351<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST wordBD5C1E2E<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST word3E088393<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST wordBEAAAA99<>+0(SB), Z4, Z5
+	VMULPS           Z5, Z4, Z4
+	VMOVAPS          Z2, Z5
+	VFMADD231PS      Z2, Z4, Z5
+	VMULPS.BCST      wordC0000000<>+0(SB), Z3, Z4
+	VBROADCASTSS     wordC2D00000<>+0(SB), Z6
+	VMAXPS           Z4, Z6, Z4
+	VMULPS.BCST      word3FB8AA3B<>+0(SB), Z4, Z6
+	VCVTPS2DQ        Z6, Z6
+	VCVTDQ2PS        Z6, Z8
+	VMOVAPS          Z4, Z4
+	VFMADD231PS.BCST wordBF318000<>+0(SB), Z8, Z4
+	VMOVAPS          Z4, Z4
+	VFMADD231PS.BCST word395E8083<>+0(SB), Z8, Z4
+	VBROADCASTSS     word3AB51232<>+0(SB), Z8
+	VFMADD213PS.BCST word3C091CEA<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST word3D2AAC78<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST word3E2AAA49<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST word3EFFFFFE<>+0(SB), Z4, Z8
+	VMULPS           Z4, Z4, Z9
+	VMOVAPS          Z4, Z4
+	VFMADD231PS      Z8, Z9, Z4
+	VADDPS.BCST      word3F800000<>+0(SB), Z4, Z4
+	VPSRAD           $0x01, Z6, Z8
+	VPADDD.BCST      word0000007F<>+0(SB), Z8, Z9
+	VPSLLD           $0x17, Z9, Z9
+	VMULPS           Z9, Z4, Z4
+	VPSUBD           Z8, Z6, Z6
+	VPADDD.BCST      word0000007F<>+0(SB), Z6, Z6
+	VPSLLD           $0x17, Z6, Z6
+	VMULPS           Z6, Z4, Z4
+	VBROADCASTSS     word3F800000<>+0(SB), Z6
+	VSUBPS           Z4, Z6, Z8
+	VADDPS           Z6, Z4, Z4
+	VDIVPS           Z4, Z8, Z4
+	VANDPS.BCST      word80000000<>+0(SB), Z2, Z2
+	VORPS            Z2, Z4, Z2
+	VCMPPS.BCST      $0x05, word3F200000<>+0(SB), Z3, K2
+	VBLENDMPS        Z2, Z5, K2, Z7
+	VFMADD231PS      Z0, Z7, Z1
+	VMOVUPS          Z7, K1, (AX)(BX*4)
+
+Done:
+	VCMPPS $0x03, Z1, Z1, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func sigmoidAVX512(y *float32, z *float32, n int) uint32
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-28
+	MOVQ   y+0(FP), AX
+	MOVQ   z+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+16, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS          (CX)(BX*4), Z2
+	VANDPS.BCST      word7FFFFFFF<>+0(SB), Z2, Z3
+	VXORPS.BCST      word80000000<>+0(SB), Z3, Z3
+	VBROADCASTSS     wordC2D00000<>+0(SB), Z6
+	VMAXPS           Z3, Z6, Z3
+	VMULPS.BCST      word3FB8AA3B<>+0(SB), Z3, Z6
+	VCVTPS2DQ        Z6, Z6
+	VCVTDQ2PS        Z6, Z7
+	VMOVAPS          Z3, Z3
+	VFMADD231PS.BCST wordBF318000<>+0(SB), Z7, Z3
+	VMOVAPS          Z3, Z3
+	VFMADD231PS.BCST word395E8083<>+0(SB), Z7, Z3
+	VBROADCASTSS     word3AB51232<>+0(SB), Z7
+	VFMADD213PS.BCST word3C091CEA<>+0(SB), Z3, Z7
+	VFMADD213PS.BCST word3D2AAC78<>+0(SB), Z3, Z7
+	VFMADD213PS.BCST word3E2AAA49<>+0(SB), Z3, Z7
+	VFMADD213PS.BCST word3EFFFFFE<>+0(SB), Z3, Z7
+	VMULPS           Z3, Z3, Z8
+	VMOVAPS          Z3, Z3
+	VFMADD231PS      Z7, Z8, Z3
+	VADDPS.BCST      word3F800000<>+0(SB), Z3, Z3
+	VPSRAD           $0x01, Z6, Z7
+	VPADDD.BCST      word0000007F<>+0(SB), Z7, Z8
+	VPSLLD           $0x17, Z8, Z8
+	VMULPS           Z8, Z3, Z3
+	VPSUBD           Z7, Z6, Z6
+	VPADDD.BCST      word0000007F<>+0(SB), Z6, Z6
+	VPSLLD           $0x17, Z6, Z6
+	VMULPS           Z6, Z3, Z3
+	VBROADCASTSS     word3F800000<>+0(SB), Z6
+	VADDPS.BCST      word3F800000<>+0(SB), Z3, Z7
+	VDIVPS           Z7, Z6, Z6
+	VPMOVD2M         Z2, K1
+	VMULPS           Z6, Z3, Z2
+	VBLENDMPS        Z2, Z6, K1, Z4
+	VFMADD231PS      Z0, Z4, Z1
+	VMOVUPS          Z4, (AX)(BX*4)
+	ADDQ             $+16, BX
+	SUBQ             $+16, DX
+	JGE              Full
+
+Tail:
+	ADDQ             $+16, DX
+	JZ               Done
+	MOVQ             $-1, SI
+	BZHIQ            DX, SI, SI
+	KMOVW            SI, K1
+	VMOVUPS.Z        (CX)(BX*4), K1, Z2
+	VANDPS.BCST      word7FFFFFFF<>+0(SB), Z2, Z3
+	VXORPS.BCST      word80000000<>+0(SB), Z3, Z3
+	VBROADCASTSS     wordC2D00000<>+0(SB), Z4
+	VMAXPS           Z3, Z4, Z3
+	VMULPS.BCST      word3FB8AA3B<>+0(SB), Z3, Z4
+	VCVTPS2DQ        Z4, Z4
+	VCVTDQ2PS        Z4, Z6
+	VMOVAPS          Z3, Z3
+	VFMADD231PS.BCST wordBF318000<>+0(SB), Z6, Z3
+	VMOVAPS          Z3, Z3
+	VFMADD231PS.BCST word395E8083<>+0(SB), Z6, Z3
+	VBROADCASTSS     word3AB51232<>+0(SB), Z6
+	VFMADD213PS.BCST word3C091CEA<>+0(SB), Z3, Z6
+	VFMADD213PS.BCST word3D2AAC78<>+0(SB), Z3, Z6
+	VFMADD213PS.BCST word3E2AAA49<>+0(SB), Z3, Z6
+	VFMADD213PS.BCST word3EFFFFFE<>+0(SB), Z3, Z6
+	VMULPS           Z3, Z3, Z7
+	VMOVAPS          Z3, Z3
+	VFMADD231PS      Z6, Z7, Z3
+	VADDPS.BCST      word3F800000<>+0(SB), Z3, Z3
+	VPSRAD           $0x01, Z4, Z6
+	VPADDD.BCST      word0000007F<>+0(SB), Z6, Z7
+	VPSLLD           $0x17, Z7, Z7
+	VMULPS           Z7, Z3, Z3
+	VPSUBD           Z6, Z4, Z4
+	VPADDD.BCST      word0000007F<>+0(SB), Z4, Z4
+	VPSLLD           $0x17, Z4, Z4
+	VMULPS           Z4, Z3, Z3
+	VBROADCASTSS     word3F800000<>+0(SB), Z4
+	VADDPS.BCST      word3F800000<>+0(SB), Z3, Z6
+	VDIVPS           Z6, Z4, Z4
+	VPMOVD2M         Z2, K2
+	VMULPS           Z4, Z3, Z2
+	VBLENDMPS        Z2, Z4, K2, Z5
+	VFMADD231PS      Z0, Z5, Z1
+	VMOVUPS          Z5, K1, (AX)(BX*4)
+
+Done:
+	VCMPPS $0x03, Z1, Z1, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func leakyReLUGradAVX512(dy *float32, y *float32, n int) uint32
+// Requires: AVX, AVX512F, BMI2
+TEXT ·leakyReLUGradAVX512(SB), NOSPLIT, $0-28
+	MOVQ   dy+0(FP), AX
+	MOVQ   y+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+16, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS     (AX)(BX*4), Z2
+	VMOVUPS     (CX)(BX*4), Z3
+	VPXORD      Z4, Z4, Z4
+	VCMPPS      $0x06, Z4, Z3, K1
+	VMULPS.BCST word3C23D70A<>+0(SB), Z2, Z3
+	VBLENDMPS   Z2, Z3, K1, Z5
+	VFMADD231PS Z0, Z5, Z1
+	VMOVUPS     Z5, (AX)(BX*4)
+	ADDQ        $+16, BX
+	SUBQ        $+16, DX
+	JGE         Full
+
+Tail:
+	ADDQ        $+16, DX
+	JZ          Done
+	MOVQ        $-1, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (AX)(BX*4), K1, Z2
+	VMOVUPS.Z   (CX)(BX*4), K1, Z3
+	VPXORD      Z6, Z6, Z6
+	VCMPPS      $0x06, Z6, Z3, K2
+	VMULPS.BCST word3C23D70A<>+0(SB), Z2, Z3
+	VBLENDMPS   Z2, Z3, K2, Z7
+	VFMADD231PS Z0, Z7, Z1
+	VMOVUPS     Z7, K1, (AX)(BX*4)
+
+Done:
+	VCMPPS $0x03, Z1, Z1, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func geluGradAVX512(dy *float32, z *float32, n int) uint32
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·geluGradAVX512(SB), NOSPLIT, $0-28
+	MOVQ   dy+0(FP), AX
+	MOVQ   z+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+16, DX
+	JLT    Tail
+
+Full:
+	VMOVUPS          (AX)(BX*4), Z2
+	VMOVUPS          (CX)(BX*4), Z3
+	VANDPS.BCST      word7FFFFFFF<>+0(SB), Z3, Z4
+	VBROADCASTSS     word41A00000<>+0(SB), Z5
+	VMINPS           Z4, Z5, Z5
+	VMULPS           Z5, Z5, Z8
+	VXORPS.BCST      word80000000<>+0(SB), Z8, Z9
+	VMOVAPS          Z9, Z9
+	VFMADD231PS      Z5, Z5, Z9
+	VMULPS.BCST      wordBF000000<>+0(SB), Z8, Z8
+	VBROADCASTSS     wordC2D00000<>+0(SB), Z10
+	VMAXPS           Z8, Z10, Z8
+	VMULPS.BCST      word3FB8AA3B<>+0(SB), Z8, Z10
+	VCVTPS2DQ        Z10, Z10
+	VCVTDQ2PS        Z10, Z11
+	VMOVAPS          Z8, Z8
+	VFMADD231PS.BCST wordBF318000<>+0(SB), Z11, Z8
+	VMOVAPS          Z8, Z8
+	VFMADD231PS.BCST word395E8083<>+0(SB), Z11, Z8
+	VBROADCASTSS     word3AB51232<>+0(SB), Z11
+	VFMADD213PS.BCST word3C091CEA<>+0(SB), Z8, Z11
+	VFMADD213PS.BCST word3D2AAC78<>+0(SB), Z8, Z11
+	VFMADD213PS.BCST word3E2AAA49<>+0(SB), Z8, Z11
+	VFMADD213PS.BCST word3EFFFFFE<>+0(SB), Z8, Z11
+	VMULPS           Z8, Z8, Z12
+	VMOVAPS          Z8, Z8
+	VFMADD231PS      Z11, Z12, Z8
+	VADDPS.BCST      word3F800000<>+0(SB), Z8, Z8
+	VPSRAD           $0x01, Z10, Z11
+	VPADDD.BCST      word0000007F<>+0(SB), Z11, Z12
+	VPSLLD           $0x17, Z12, Z12
+	VMULPS           Z12, Z8, Z8
+	VPSUBD           Z11, Z10, Z10
+	VPADDD.BCST      word0000007F<>+0(SB), Z10, Z10
+	VPSLLD           $0x17, Z10, Z10
+	VMULPS           Z10, Z8, Z8
+	VMULPS.BCST      wordBF000000<>+0(SB), Z9, Z9
+	VMOVAPS          Z8, Z10
+	VFMADD231PS      Z8, Z9, Z10
+	VBROADCASTSS     word3F800000<>+0(SB), Z8
+	VBROADCASTSS     word3F800000<>+0(SB), Z9
+	VMOVAPS          Z9, Z9
+	VFMADD231PS.BCST word3E99999A<>+0(SB), Z5, Z9
+	VDIVPS           Z9, Z8, Z5
+	VBROADCASTSS     wordBCA8DBFA<>+0(SB), Z8
+	VFMADD213PS.BCST word3DE624EB<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST wordBE698A1E<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST word3E442D74<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST wordBDA24B91<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST word3DC4B986<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST word3DA09DBD<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST word3DE1BED6<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST word3DF4E29D<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST word3DF51E45<>+0(SB), Z5, Z8
+	VMULPS           Z5, Z8, Z5
+	VMOVAPS          Z5, Z5
+	VFMADD231PS.BCST wordBECC422A<>+0(SB), Z4, Z5
+	VMULPS           Z5, Z10, Z4
+	VPMOVD2M         Z3, K1
+	VBROADCASTSS     word3F800000<>+0(SB), Z3
+	VSUBPS           Z4, Z3, Z3
+	VBLENDMPS        Z4, Z3, K1, Z6
+	VMULPS           Z6, Z2, Z2
+	VFMADD231PS      Z0, Z2, Z1
+	VMOVUPS          Z2, (AX)(BX*4)
+	ADDQ             $+16, BX
+	SUBQ             $+16, DX
+	JGE              Full
+
+Tail:
+	ADDQ             $+16, DX
+	JZ               Done
+	MOVQ             $-1, SI
+	BZHIQ            DX, SI, SI
+	KMOVW            SI, K1
+	VMOVUPS.Z        (AX)(BX*4), K1, Z2
+	VMOVUPS.Z        (CX)(BX*4), K1, Z3
+	VANDPS.BCST      word7FFFFFFF<>+0(SB), Z3, Z4
+	VBROADCASTSS     word41A00000<>+0(SB), Z5
+	VMINPS           Z4, Z5, Z5
+	VMULPS           Z5, Z5, Z6
+	VXORPS.BCST      word80000000<>+0(SB), Z6, Z8
+	VMOVAPS          Z8, Z8
+	VFMADD231PS      Z5, Z5, Z8
+	VMULPS.BCST      wordBF000000<>+0(SB), Z6, Z6
+	VBROADCASTSS     wordC2D00000<>+0(SB), Z9
+	VMAXPS           Z6, Z9, Z6
+	VMULPS.BCST      word3FB8AA3B<>+0(SB), Z6, Z9
+	VCVTPS2DQ        Z9, Z9
+	VCVTDQ2PS        Z9, Z10
+	VMOVAPS          Z6, Z6
+	VFMADD231PS.BCST wordBF318000<>+0(SB), Z10, Z6
+	VMOVAPS          Z6, Z6
+	VFMADD231PS.BCST word395E8083<>+0(SB), Z10, Z6
+	VBROADCASTSS     word3AB51232<>+0(SB), Z10
+	VFMADD213PS.BCST word3C091CEA<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST word3D2AAC78<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST word3E2AAA49<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST word3EFFFFFE<>+0(SB), Z6, Z10
+	VMULPS           Z6, Z6, Z11
+	VMOVAPS          Z6, Z6
+	VFMADD231PS      Z10, Z11, Z6
+	VADDPS.BCST      word3F800000<>+0(SB), Z6, Z6
+	VPSRAD           $0x01, Z9, Z10
+	VPADDD.BCST      word0000007F<>+0(SB), Z10, Z11
+	VPSLLD           $0x17, Z11, Z11
+	VMULPS           Z11, Z6, Z6
+	VPSUBD           Z10, Z9, Z9
+	VPADDD.BCST      word0000007F<>+0(SB), Z9, Z9
+	VPSLLD           $0x17, Z9, Z9
+	VMULPS           Z9, Z6, Z6
+	VMULPS.BCST      wordBF000000<>+0(SB), Z8, Z8
+	VMOVAPS          Z6, Z9
+	VFMADD231PS      Z6, Z8, Z9
+	VBROADCASTSS     word3F800000<>+0(SB), Z6
+	VBROADCASTSS     word3F800000<>+0(SB), Z8
+	VMOVAPS          Z8, Z8
+	VFMADD231PS.BCST word3E99999A<>+0(SB), Z5, Z8
+	VDIVPS           Z8, Z6, Z5
+	VBROADCASTSS     wordBCA8DBFA<>+0(SB), Z6
+	VFMADD213PS.BCST word3DE624EB<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST wordBE698A1E<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST word3E442D74<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST wordBDA24B91<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST word3DC4B986<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST word3DA09DBD<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST word3DE1BED6<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST word3DF4E29D<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST word3DF51E45<>+0(SB), Z5, Z6
+	VMULPS           Z5, Z6, Z5
+	VMOVAPS          Z5, Z5
+	VFMADD231PS.BCST wordBECC422A<>+0(SB), Z4, Z5
+	VMULPS           Z5, Z9, Z4
+	VPMOVD2M         Z3, K2
+	VBROADCASTSS     word3F800000<>+0(SB), Z3
+	VSUBPS           Z4, Z3, Z3
+	VBLENDMPS        Z4, Z3, K2, Z7
+	VMULPS           Z7, Z2, Z2
+	VFMADD231PS      Z0, Z2, Z1
+	VMOVUPS          Z2, K1, (AX)(BX*4)
+
+Done:
+	VCMPPS $0x03, Z1, Z1, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func tanhGradAVX512(dy *float32, y *float32, keep float32, n int) uint32
+// Requires: AVX, AVX512F, BMI2
+TEXT ·tanhGradAVX512(SB), NOSPLIT, $0-36
+	MOVQ         dy+0(FP), AX
+	MOVQ         y+8(FP), CX
+	VPXORD       Z0, Z0, Z0
+	VPXORD       Z1, Z1, Z1
+	VBROADCASTSS keep+16(FP), Z2
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+16, DX
+	JLT          Tail
+
+Full:
+	VMOVUPS      (AX)(BX*4), Z3
+	VMOVUPS      (CX)(BX*4), Z4
+	VMULPS       Z2, Z4, Z4
+	VBROADCASTSS word3F800000<>+0(SB), Z5
+	VMULPS       Z4, Z4, Z4
+	VSUBPS       Z4, Z5, Z4
+	VMULPS       Z4, Z3, Z3
+	VFMADD231PS  Z0, Z3, Z1
+	VMOVUPS      Z3, (AX)(BX*4)
+	ADDQ         $+16, BX
+	SUBQ         $+16, DX
+	JGE          Full
+
+Tail:
+	ADDQ         $+16, DX
+	JZ           Done
+	MOVQ         $-1, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (AX)(BX*4), K1, Z3
+	VMOVUPS.Z    (CX)(BX*4), K1, Z4
+	VMULPS       Z2, Z4, Z2
+	VBROADCASTSS word3F800000<>+0(SB), Z4
+	VMULPS       Z2, Z2, Z2
+	VSUBPS       Z2, Z4, Z2
+	VMULPS       Z2, Z3, Z2
+	VFMADD231PS  Z0, Z2, Z1
+	VMOVUPS      Z2, K1, (AX)(BX*4)
+
+Done:
+	VCMPPS $0x03, Z1, Z1, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func sigmoidGradAVX512(dy *float32, y *float32, keep float32, n int) uint32
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sigmoidGradAVX512(SB), NOSPLIT, $0-36
+	MOVQ         dy+0(FP), AX
+	MOVQ         y+8(FP), CX
+	VPXORD       Z0, Z0, Z0
+	VPXORD       Z1, Z1, Z1
+	VBROADCASTSS keep+16(FP), Z2
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+16, DX
+	JLT          Tail
+
+Full:
+	VMOVUPS      (AX)(BX*4), Z3
+	VMOVUPS      (CX)(BX*4), Z4
+	VMULPS       Z2, Z4, Z4
+	VBROADCASTSS word3F800000<>+0(SB), Z5
+	VSUBPS       Z4, Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z4, Z3, Z3
+	VFMADD231PS  Z0, Z3, Z1
+	VMOVUPS      Z3, (AX)(BX*4)
+	ADDQ         $+16, BX
+	SUBQ         $+16, DX
+	JGE          Full
+
+Tail:
+	ADDQ         $+16, DX
+	JZ           Done
+	MOVQ         $-1, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (AX)(BX*4), K1, Z3
+	VMOVUPS.Z    (CX)(BX*4), K1, Z4
+	VMULPS       Z2, Z4, Z2
+	VBROADCASTSS word3F800000<>+0(SB), Z4
+	VSUBPS       Z2, Z4, Z4
+	VMULPS       Z4, Z2, Z2
+	VMULPS       Z2, Z3, Z2
+	VFMADD231PS  Z0, Z2, Z1
+	VMOVUPS      Z2, K1, (AX)(BX*4)
+
+Done:
+	VCMPPS $0x03, Z1, Z1, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func dropoutAVX512(v *float32, n int, from *uint32, limit float32, scale float32) uint32
+// Requires: AVX, AVX512F, BMI2
+TEXT ·dropoutAVX512(SB), NOSPLIT, $0-36
+	MOVQ         v+0(FP), AX
+	MOVQ         from+16(FP), CX
+	VPBROADCASTD (CX), Z0
+	VPADDD       blocksAVX512<>+0(SB), Z0, Z0
+	MOVL         $0x0000aaaa, DX
+	KMOVW        DX, K1
+	VBROADCASTSS limit+24(FP), Z1
+	VBROADCASTSS scale+28(FP), Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	MOVQ         n+8(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+32, DX
+	JLT          Tail
+
+Full:
+	VMOVAPS         Z0, Z5
+	VPBROADCASTD    4(CX), Z6
+	VPBROADCASTD    8(CX), Z7
+	VPBROADCASTD    12(CX), Z8
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z5, Z5
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z7, Z7
+	VPSRLQ          $0x20, Z7, Z9
+	VPTERNLOGD.BCST $0x96, 16(CX), Z6, Z9
+	VPSRLQ          $0x20, Z5, Z6
+	VPTERNLOGD.BCST $0x96, 20(CX), Z8, Z6
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z8
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z6, Z6
+	VPSRLQ          $0x20, Z6, Z9
+	VPTERNLOGD.BCST $0x96, 24(CX), Z7, Z9
+	VPSRLQ          $0x20, Z8, Z7
+	VPTERNLOGD.BCST $0x96, 28(CX), Z5, Z7
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z5
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z7, Z7
+	VPSRLQ          $0x20, Z7, Z9
+	VPTERNLOGD.BCST $0x96, 32(CX), Z6, Z9
+	VPSRLQ          $0x20, Z5, Z6
+	VPTERNLOGD.BCST $0x96, 36(CX), Z8, Z6
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z8
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z6, Z6
+	VPSRLQ          $0x20, Z6, Z9
+	VPTERNLOGD.BCST $0x96, 40(CX), Z7, Z9
+	VPSRLQ          $0x20, Z8, Z7
+	VPTERNLOGD.BCST $0x96, 44(CX), Z5, Z7
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z5
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z7, Z7
+	VPSRLQ          $0x20, Z7, Z9
+	VPTERNLOGD.BCST $0x96, 48(CX), Z6, Z9
+	VPSRLQ          $0x20, Z5, Z6
+	VPTERNLOGD.BCST $0x96, 52(CX), Z8, Z6
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z8
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z6, Z6
+	VPSRLQ          $0x20, Z6, Z9
+	VPTERNLOGD.BCST $0x96, 56(CX), Z7, Z9
+	VPSRLQ          $0x20, Z8, Z7
+	VPTERNLOGD.BCST $0x96, 60(CX), Z5, Z7
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z5
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z7, Z7
+	VPSRLQ          $0x20, Z7, Z9
+	VPTERNLOGD.BCST $0x96, 64(CX), Z6, Z9
+	VPSRLQ          $0x20, Z5, Z6
+	VPTERNLOGD.BCST $0x96, 68(CX), Z8, Z6
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z8
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z6, Z6
+	VPSRLQ          $0x20, Z6, Z9
+	VPTERNLOGD.BCST $0x96, 72(CX), Z7, Z9
+	VPSRLQ          $0x20, Z8, Z7
+	VPTERNLOGD.BCST $0x96, 76(CX), Z5, Z7
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z5
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z7, Z7
+	VPSRLQ          $0x20, Z7, Z9
+	VPTERNLOGD.BCST $0x96, 80(CX), Z6, Z9
+	VPSRLQ          $0x20, Z5, Z6
+	VPTERNLOGD.BCST $0x96, 84(CX), Z8, Z6
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z8
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z6, Z6
+	VPSRLQ          $0x20, Z6, Z9
+	VPTERNLOGD.BCST $0x96, 88(CX), Z7, Z9
+	VPSRLQ          $0x20, Z8, Z7
+	VPTERNLOGD.BCST $0x96, 92(CX), Z5, Z7
+	VPADDD.BCST     word00000008<>+0(SB), Z0, Z0
+	VMOVAPS         Z9, Z5
+	VMOVSLDUP       Z6, K1, Z5
+	VMOVAPS         Z7, Z6
+	VMOVSLDUP       Z8, K1, Z6
+	VUNPCKLPD       Z6, Z5, Z7
+	VPSRLD          $0x08, Z7, Z7
+	VCVTDQ2PS       Z7, Z7
+	VCMPPS          $0x05, Z1, Z7, K2
+	VMOVUPS         (AX)(BX*4), Z7
+	VMULPS          Z2, Z7, Z7
+	VMOVAPS.Z       Z7, K2, Z7
+	VFMADD231PS     Z3, Z7, Z4
+	VMOVUPS         Z7, (AX)(BX*4)
+	VUNPCKHPD       Z6, Z5, Z5
+	VPSRLD          $0x08, Z5, Z5
+	VCVTDQ2PS       Z5, Z5
+	VCMPPS          $0x05, Z1, Z5, K2
+	VMOVUPS         64(AX)(BX*4), Z5
+	VMULPS          Z2, Z5, Z5
+	VMOVAPS.Z       Z5, K2, Z5
+	VFMADD231PS     Z3, Z5, Z4
+	VMOVUPS         Z5, 64(AX)(BX*4)
+	ADDQ            $+32, BX
+	SUBQ            $+32, DX
+	JGE             Full
+
+Tail:
+	ADDQ            $+32, DX
+	JZ              Done
+	MOVQ            $-1, SI
+	BZHIQ           DX, SI, SI
+	KMOVW           SI, K2
+	SHRQ            $0x10, SI
+	KMOVW           SI, K3
+	VMOVAPS         Z0, Z5
+	VPBROADCASTD    4(CX), Z6
+	VPBROADCASTD    8(CX), Z7
+	VPBROADCASTD    12(CX), Z8
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z5, Z5
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z7, Z7
+	VPSRLQ          $0x20, Z7, Z9
+	VPTERNLOGD.BCST $0x96, 16(CX), Z6, Z9
+	VPSRLQ          $0x20, Z5, Z6
+	VPTERNLOGD.BCST $0x96, 20(CX), Z8, Z6
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z8
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z6, Z6
+	VPSRLQ          $0x20, Z6, Z9
+	VPTERNLOGD.BCST $0x96, 24(CX), Z7, Z9
+	VPSRLQ          $0x20, Z8, Z7
+	VPTERNLOGD.BCST $0x96, 28(CX), Z5, Z7
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z5
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z7, Z7
+	VPSRLQ          $0x20, Z7, Z9
+	VPTERNLOGD.BCST $0x96, 32(CX), Z6, Z9
+	VPSRLQ          $0x20, Z5, Z6
+	VPTERNLOGD.BCST $0x96, 36(CX), Z8, Z6
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z8
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z6, Z6
+	VPSRLQ          $0x20, Z6, Z9
+	VPTERNLOGD.BCST $0x96, 40(CX), Z7, Z9
+	VPSRLQ          $0x20, Z8, Z7
+	VPTERNLOGD.BCST $0x96, 44(CX), Z5, Z7
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z5
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z7, Z7
+	VPSRLQ          $0x20, Z7, Z9
+	VPTERNLOGD.BCST $0x96, 48(CX), Z6, Z9
+	VPSRLQ          $0x20, Z5, Z6
+	VPTERNLOGD.BCST $0x96, 52(CX), Z8, Z6
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z8
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z6, Z6
+	VPSRLQ          $0x20, Z6, Z9
+	VPTERNLOGD.BCST $0x96, 56(CX), Z7, Z9
+	VPSRLQ          $0x20, Z8, Z7
+	VPTERNLOGD.BCST $0x96, 60(CX), Z5, Z7
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z5
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z7, Z7
+	VPSRLQ          $0x20, Z7, Z9
+	VPTERNLOGD.BCST $0x96, 64(CX), Z6, Z9
+	VPSRLQ          $0x20, Z5, Z6
+	VPTERNLOGD.BCST $0x96, 68(CX), Z8, Z6
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z8
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z6, Z6
+	VPSRLQ          $0x20, Z6, Z9
+	VPTERNLOGD.BCST $0x96, 72(CX), Z7, Z9
+	VPSRLQ          $0x20, Z8, Z7
+	VPTERNLOGD.BCST $0x96, 76(CX), Z5, Z7
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z5
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z7, Z7
+	VPSRLQ          $0x20, Z7, Z9
+	VPTERNLOGD.BCST $0x96, 80(CX), Z6, Z9
+	VPSRLQ          $0x20, Z5, Z6
+	VPTERNLOGD.BCST $0x96, 84(CX), Z8, Z6
+	VPMULUDQ.BCST   wordD2511F53<>+0(SB), Z9, Z8
+	VPMULUDQ.BCST   wordCD9E8D57<>+0(SB), Z6, Z6
+	VPSRLQ          $0x20, Z6, Z9
+	VPTERNLOGD.BCST $0x96, 88(CX), Z7, Z9
+	VPSRLQ          $0x20, Z8, Z7
+	VPTERNLOGD.BCST $0x96, 92(CX), Z5, Z7
+	VPADDD.BCST     word00000008<>+0(SB), Z0, Z0
+	VMOVAPS         Z9, Z0
+	VMOVSLDUP       Z6, K1, Z0
+	VMOVAPS         Z7, Z5
+	VMOVSLDUP       Z8, K1, Z5
+	VUNPCKLPD       Z5, Z0, Z6
+	VPSRLD          $0x08, Z6, Z6
+	VCVTDQ2PS       Z6, Z6
+	VCMPPS          $0x05, Z1, Z6, K1
+	VMOVUPS.Z       (AX)(BX*4), K2, Z6
+	VMULPS          Z2, Z6, Z6
+	VMOVAPS.Z       Z6, K1, Z6
+	VFMADD231PS     Z3, Z6, Z4
+	VMOVUPS         Z6, K2, (AX)(BX*4)
+	VUNPCKHPD       Z5, Z0, Z0
+	VPSRLD          $0x08, Z0, Z0
+	VCVTDQ2PS       Z0, Z0
+	VCMPPS          $0x05, Z1, Z0, K1
+	VMOVUPS.Z       64(AX)(BX*4), K3, Z0
+	VMULPS          Z2, Z0, Z0
+	VMOVAPS.Z       Z0, K1, Z0
+	VFMADD231PS     Z3, Z0, Z4
+	VMOVUPS         Z0, K3, 64(AX)(BX*4)
+
+Done:
+	VCMPPS $0x03, Z4, Z4, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA blocksAVX512<>+0(SB)/8, $0x0000000000000000
+DATA blocksAVX512<>+8(SB)/8, $0x0000000000000004
+DATA blocksAVX512<>+16(SB)/8, $0x0000000000000001
+DATA blocksAVX512<>+24(SB)/8, $0x0000000000000005
+DATA blocksAVX512<>+32(SB)/8, $0x0000000000000002
+DATA blocksAVX512<>+40(SB)/8, $0x0000000000000006
+DATA blocksAVX512<>+48(SB)/8, $0x0000000000000003
+DATA blocksAVX512<>+56(SB)/8, $0x0000000000000007
+GLOBL blocksAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word00000008<>+0(SB)/4, $0x00000008
+DATA word00000008<>+4(SB)/4, $0x00000008
+DATA word00000008<>+8(SB)/4, $0x00000008
+DATA word00000008<>+12(SB)/4, $0x00000008
+DATA word00000008<>+16(SB)/4, $0x00000008
+DATA word00000008<>+20(SB)/4, $0x00000008
+DATA word00000008<>+24(SB)/4, $0x00000008
+DATA word00000008<>+28(SB)/4, $0x00000008
+GLOBL word00000008<>(SB), RODATA|NOPTR, $32
+
+// func noiseAVX512(y *float32, n int, from *uint32, sigma float32) uint32
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·noiseAVX512(SB), NOSPLIT, $0-36
+	MOVQ         y+0(FP), AX
+	MOVQ         from+16(FP), CX
+	VPBROADCASTD (CX), Z0
+	VPADDD       blocksAVX512<>+0(SB), Z0, Z0
+	MOVL         $0x0000aaaa, DX
+	KMOVW        DX, K1
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	MOVQ         n+8(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+32, DX
+	JLT          Tail
+
+Full:
+	VMOVAPS          Z0, Z3
+	VPBROADCASTD     4(CX), Z4
+	VPBROADCASTD     8(CX), Z5
+	VPBROADCASTD     12(CX), Z6
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z3, Z3
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z5, Z5
+	VPSRLQ           $0x20, Z5, Z11
+	VPTERNLOGD.BCST  $0x96, 16(CX), Z4, Z11
+	VPSRLQ           $0x20, Z3, Z4
+	VPTERNLOGD.BCST  $0x96, 20(CX), Z6, Z4
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z11, Z6
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z4, Z4
+	VPSRLQ           $0x20, Z4, Z11
+	VPTERNLOGD.BCST  $0x96, 24(CX), Z5, Z11
+	VPSRLQ           $0x20, Z6, Z5
+	VPTERNLOGD.BCST  $0x96, 28(CX), Z3, Z5
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z11, Z3
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z5, Z5
+	VPSRLQ           $0x20, Z5, Z11
+	VPTERNLOGD.BCST  $0x96, 32(CX), Z4, Z11
+	VPSRLQ           $0x20, Z3, Z4
+	VPTERNLOGD.BCST  $0x96, 36(CX), Z6, Z4
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z11, Z6
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z4, Z4
+	VPSRLQ           $0x20, Z4, Z11
+	VPTERNLOGD.BCST  $0x96, 40(CX), Z5, Z11
+	VPSRLQ           $0x20, Z6, Z5
+	VPTERNLOGD.BCST  $0x96, 44(CX), Z3, Z5
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z11, Z3
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z5, Z5
+	VPSRLQ           $0x20, Z5, Z11
+	VPTERNLOGD.BCST  $0x96, 48(CX), Z4, Z11
+	VPSRLQ           $0x20, Z3, Z4
+	VPTERNLOGD.BCST  $0x96, 52(CX), Z6, Z4
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z11, Z6
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z4, Z4
+	VPSRLQ           $0x20, Z4, Z11
+	VPTERNLOGD.BCST  $0x96, 56(CX), Z5, Z11
+	VPSRLQ           $0x20, Z6, Z5
+	VPTERNLOGD.BCST  $0x96, 60(CX), Z3, Z5
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z11, Z3
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z5, Z5
+	VPSRLQ           $0x20, Z5, Z11
+	VPTERNLOGD.BCST  $0x96, 64(CX), Z4, Z11
+	VPSRLQ           $0x20, Z3, Z4
+	VPTERNLOGD.BCST  $0x96, 68(CX), Z6, Z4
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z11, Z6
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z4, Z4
+	VPSRLQ           $0x20, Z4, Z11
+	VPTERNLOGD.BCST  $0x96, 72(CX), Z5, Z11
+	VPSRLQ           $0x20, Z6, Z5
+	VPTERNLOGD.BCST  $0x96, 76(CX), Z3, Z5
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z11, Z3
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z5, Z5
+	VPSRLQ           $0x20, Z5, Z11
+	VPTERNLOGD.BCST  $0x96, 80(CX), Z4, Z11
+	VPSRLQ           $0x20, Z3, Z4
+	VPTERNLOGD.BCST  $0x96, 84(CX), Z6, Z4
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z11, Z6
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z4, Z4
+	VPSRLQ           $0x20, Z4, Z11
+	VPTERNLOGD.BCST  $0x96, 88(CX), Z5, Z11
+	VPSRLQ           $0x20, Z6, Z5
+	VPTERNLOGD.BCST  $0x96, 92(CX), Z3, Z5
+	VPADDD.BCST      word00000008<>+0(SB), Z0, Z0
+	VMOVAPS          Z11, Z3
+	VMOVSLDUP        Z5, K1, Z3
+	VMOVAPS          Z4, Z4
+	VMOVSLDUP        Z6, K1, Z4
+	VPSRLD           $0x08, Z3, Z3
+	VPADDD.BCST      word00000001<>+0(SB), Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS.BCST      word33800000<>+0(SB), Z3, Z3
+	VPSUBD.BCST      word3F3504F3<>+0(SB), Z3, Z5
+	VPSRAD           $0x17, Z5, Z5
+	VPSLLD           $0x17, Z5, Z6
+	VPSUBD           Z6, Z3, Z3
+	VSUBPS.BCST      word3F800000<>+0(SB), Z3, Z6
+	VADDPS.BCST      word3F800000<>+0(SB), Z3, Z3
+	VDIVPS           Z3, Z6, Z3
+	VMULPS           Z3, Z3, Z6
+	VBROADCASTSS     word3E98F17A<>+0(SB), Z11
+	VFMADD213PS.BCST word3ECCAF5D<>+0(SB), Z6, Z11
+	VFMADD213PS.BCST word3F2AAABD<>+0(SB), Z6, Z11
+	VMULPS           Z6, Z11, Z6
+	VADDPS           Z3, Z3, Z11
+	VMOVAPS          Z11, Z11
+	VFMADD231PS      Z6, Z3, Z11
+	VCVTDQ2PS        Z5, Z3
+	VMOVAPS          Z11, Z5
+	VFMADD231PS.BCST wordB95E8083<>+0(SB), Z3, Z5
+	VMOVAPS          Z5, Z5
+	VFMADD231PS.BCST word3F318000<>+0(SB), Z3, Z5
+	VMULPS.BCST      wordC0000000<>+0(SB), Z5, Z3
+	VSQRTPS          Z3, Z3
+	VPSRLD           $0x08, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VMULPS.BCST      word33800000<>+0(SB), Z4, Z4
+	VMULPS.BCST      word40800000<>+0(SB), Z4, Z4
+	VCVTPS2DQ        Z4, Z5
+	VCVTDQ2PS        Z5, Z6
+	VSUBPS           Z6, Z4, Z4
+	VMULPS           Z4, Z4, Z6
+	VBROADCASTSS     wordBB96C981<>+0(SB), Z11
+	VFMADD213PS.BCST word3DA32F49<>+0(SB), Z6, Z11
+	VFMADD213PS.BCST wordBF255DDD<>+0(SB), Z6, Z11
+	VFMADD213PS.BCST word3FC90FDB<>+0(SB), Z6, Z11
+	VMULPS           Z4, Z11, Z4
+	VBROADCASTSS     word3A6CEABF<>+0(SB), Z11
+	VFMADD213PS.BCST wordBCAAE2F0<>+0(SB), Z6, Z11
+	VFMADD213PS.BCST word3E81E0EF<>+0(SB), Z6, Z11
+	VFMADD213PS.BCST wordBF9DE9E6<>+0(SB), Z6, Z11
+	VFMADD213PS.BCST word3F800000<>+0(SB), Z6, Z11
+	VPSLLD           $0x1f, Z5, Z6
+	VPMOVD2M         Z6, K2
+	VBLENDMPS        Z4, Z11, K2, Z7
+	VBLENDMPS        Z11, Z4, K2, Z8
+	VPADDD.BCST      word00000001<>+0(SB), Z5, Z4
+	VPSLLD           $0x1e, Z4, Z4
+	VANDPS.BCST      word80000000<>+0(SB), Z4, Z4
+	VXORPS           Z4, Z7, Z4
+	VPSLLD           $0x1e, Z5, Z5
+	VANDPS.BCST      word80000000<>+0(SB), Z5, Z5
+	VXORPS           Z5, Z8, Z5
+	VMULPS           Z3, Z4, Z4
+	VMULPS           Z3, Z5, Z3
+	VUNPCKLPS        Z3, Z4, Z5
+	VMOVUPS          (AX)(BX*4), Z6
+	VBROADCASTSS     sigma+24(FP), Z11
+	VMULPS           Z11, Z5, Z5
+	VADDPS           Z5, Z6, Z5
+	VFMADD231PS      Z1, Z5, Z2
+	VMOVUPS          Z5, (AX)(BX*4)
+	VUNPCKHPS        Z3, Z4, Z3
+	VMOVUPS          64(AX)(BX*4), Z4
+	VBROADCASTSS     sigma+24(FP), Z5
+	VMULPS           Z5, Z3, Z3
+	VADDPS           Z3, Z4, Z3
+	VFMADD231PS      Z1, Z3, Z2
+	VMOVUPS          Z3, 64(AX)(BX*4)
+	ADDQ             $+32, BX
+	SUBQ             $+32, DX
+	JGE              Full
+
+Tail:
+	ADDQ             $+32, DX
+	JZ               Done
+	MOVQ             $-1, SI
+	BZHIQ            DX, SI, SI
+	KMOVW            SI, K2
+	SHRQ             $0x10, SI
+	KMOVW            SI, K3
+	VMOVAPS          Z0, Z3
+	VPBROADCASTD     4(CX), Z4
+	VPBROADCASTD     8(CX), Z5
+	VPBROADCASTD     12(CX), Z6
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z3, Z3
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z5, Z5
+	VPSRLQ           $0x20, Z5, Z7
+	VPTERNLOGD.BCST  $0x96, 16(CX), Z4, Z7
+	VPSRLQ           $0x20, Z3, Z4
+	VPTERNLOGD.BCST  $0x96, 20(CX), Z6, Z4
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z7, Z6
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z4, Z4
+	VPSRLQ           $0x20, Z4, Z7
+	VPTERNLOGD.BCST  $0x96, 24(CX), Z5, Z7
+	VPSRLQ           $0x20, Z6, Z5
+	VPTERNLOGD.BCST  $0x96, 28(CX), Z3, Z5
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z7, Z3
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z5, Z5
+	VPSRLQ           $0x20, Z5, Z7
+	VPTERNLOGD.BCST  $0x96, 32(CX), Z4, Z7
+	VPSRLQ           $0x20, Z3, Z4
+	VPTERNLOGD.BCST  $0x96, 36(CX), Z6, Z4
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z7, Z6
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z4, Z4
+	VPSRLQ           $0x20, Z4, Z7
+	VPTERNLOGD.BCST  $0x96, 40(CX), Z5, Z7
+	VPSRLQ           $0x20, Z6, Z5
+	VPTERNLOGD.BCST  $0x96, 44(CX), Z3, Z5
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z7, Z3
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z5, Z5
+	VPSRLQ           $0x20, Z5, Z7
+	VPTERNLOGD.BCST  $0x96, 48(CX), Z4, Z7
+	VPSRLQ           $0x20, Z3, Z4
+	VPTERNLOGD.BCST  $0x96, 52(CX), Z6, Z4
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z7, Z6
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z4, Z4
+	VPSRLQ           $0x20, Z4, Z7
+	VPTERNLOGD.BCST  $0x96, 56(CX), Z5, Z7
+	VPSRLQ           $0x20, Z6, Z5
+	VPTERNLOGD.BCST  $0x96, 60(CX), Z3, Z5
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z7, Z3
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z5, Z5
+	VPSRLQ           $0x20, Z5, Z7
+	VPTERNLOGD.BCST  $0x96, 64(CX), Z4, Z7
+	VPSRLQ           $0x20, Z3, Z4
+	VPTERNLOGD.BCST  $0x96, 68(CX), Z6, Z4
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z7, Z6
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z4, Z4
+	VPSRLQ           $0x20, Z4, Z7
+	VPTERNLOGD.BCST  $0x96, 72(CX), Z5, Z7
+	VPSRLQ           $0x20, Z6, Z5
+	VPTERNLOGD.BCST  $0x96, 76(CX), Z3, Z5
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z7, Z3
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z5, Z5
+	VPSRLQ           $0x20, Z5, Z7
+	VPTERNLOGD.BCST  $0x96, 80(CX), Z4, Z7
+	VPSRLQ           $0x20, Z3, Z4
+	VPTERNLOGD.BCST  $0x96, 84(CX), Z6, Z4
+	VPMULUDQ.BCST    wordD2511F53<>+0(SB), Z7, Z6
+	VPMULUDQ.BCST    wordCD9E8D57<>+0(SB), Z4, Z4
+	VPSRLQ           $0x20, Z4, Z7
+	VPTERNLOGD.BCST  $0x96, 88(CX), Z5, Z7
+	VPSRLQ           $0x20, Z6, Z5
+	VPTERNLOGD.BCST  $0x96, 92(CX), Z3, Z5
+	VPADDD.BCST      word00000008<>+0(SB), Z0, Z0
+	VMOVAPS          Z7, Z0
+	VMOVSLDUP        Z5, K1, Z0
+	VMOVAPS          Z4, Z3
+	VMOVSLDUP        Z6, K1, Z3
+	VPSRLD           $0x08, Z0, Z0
+	VPADDD.BCST      word00000001<>+0(SB), Z0, Z0
+	VCVTDQ2PS        Z0, Z0
+	VMULPS.BCST      word33800000<>+0(SB), Z0, Z0
+	VPSUBD.BCST      word3F3504F3<>+0(SB), Z0, Z4
+	VPSRAD           $0x17, Z4, Z4
+	VPSLLD           $0x17, Z4, Z5
+	VPSUBD           Z5, Z0, Z0
+	VSUBPS.BCST      word3F800000<>+0(SB), Z0, Z5
+	VADDPS.BCST      word3F800000<>+0(SB), Z0, Z0
+	VDIVPS           Z0, Z5, Z0
+	VMULPS           Z0, Z0, Z5
+	VBROADCASTSS     word3E98F17A<>+0(SB), Z6
+	VFMADD213PS.BCST word3ECCAF5D<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST word3F2AAABD<>+0(SB), Z5, Z6
+	VMULPS           Z5, Z6, Z5
+	VADDPS           Z0, Z0, Z6
+	VMOVAPS          Z6, Z6
+	VFMADD231PS      Z5, Z0, Z6
+	VCVTDQ2PS        Z4, Z0
+	VMOVAPS          Z6, Z4
+	VFMADD231PS.BCST wordB95E8083<>+0(SB), Z0, Z4
+	VMOVAPS          Z4, Z4
+	VFMADD231PS.BCST word3F318000<>+0(SB), Z0, Z4
+	VMULPS.BCST      wordC0000000<>+0(SB), Z4, Z0
+	VSQRTPS          Z0, Z0
+	VPSRLD           $0x08, Z3, Z3
+	VCVTDQ2PS        Z3, Z3
+	VMULPS.BCST      word33800000<>+0(SB), Z3, Z3
+	VMULPS.BCST      word40800000<>+0(SB), Z3, Z3
+	VCVTPS2DQ        Z3, Z4
+	VCVTDQ2PS        Z4, Z5
+	VSUBPS           Z5, Z3, Z3
+	VMULPS           Z3, Z3, Z5
+	VBROADCASTSS     wordBB96C981<>+0(SB), Z6
+	VFMADD213PS.BCST word3DA32F49<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST wordBF255DDD<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST word3FC90FDB<>+0(SB), Z5, Z6
+	VMULPS           Z3, Z6, Z3
+	VBROADCASTSS     word3A6CEABF<>+0(SB), Z6
+	VFMADD213PS.BCST wordBCAAE2F0<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST word3E81E0EF<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST wordBF9DE9E6<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST word3F800000<>+0(SB), Z5, Z6
+	VPSLLD           $0x1f, Z4, Z5
+	VPMOVD2M         Z5, K1
+	VBLENDMPS        Z3, Z6, K1, Z9
+	VBLENDMPS        Z6, Z3, K1, Z10
+	VPADDD.BCST      word00000001<>+0(SB), Z4, Z3
+	VPSLLD           $0x1e, Z3, Z3
+	VANDPS.BCST      word80000000<>+0(SB), Z3, Z3
+	VXORPS           Z3, Z9, Z3
+	VPSLLD           $0x1e, Z4, Z4
+	VANDPS.BCST      word80000000<>+0(SB), Z4, Z4
+	VXORPS           Z4, Z10, Z4
+	VMULPS           Z0, Z3, Z3
+	VMULPS           Z0, Z4, Z0
+	VUNPCKLPS        Z0, Z3, Z4
+	VMOVUPS.Z        (AX)(BX*4), K2, Z5
+	VBROADCASTSS     sigma+24(FP), Z6
+	VMULPS           Z6, Z4, Z4
+	VADDPS           Z4, Z5, Z4
+	VFMADD231PS      Z1, Z4, Z2
+	VMOVUPS          Z4, K2, (AX)(BX*4)
+	VUNPCKHPS        Z0, Z3, Z0
+	VMOVUPS.Z        64(AX)(BX*4), K3, Z3
+	VBROADCASTSS     sigma+24(FP), Z4
+	VMULPS           Z4, Z0, Z0
+	VADDPS           Z0, Z3, Z0
+	VFMADD231PS      Z1, Z0, Z2
+	VMOVUPS          Z0, K3, 64(AX)(BX*4)
+
+Done:
+	VCMPPS $0x03, Z2, Z2, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+32(FP)
+	VZEROUPPER
 	RET
 
 // func peakAVX512(x float32, turns int) float32

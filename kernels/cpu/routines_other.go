@@ -32,6 +32,30 @@ func adamAVX2(p, grad, m, v *float32, decay, beta1, rest1, beta2, rest2, rate, c
 
 func prefetchAVX2(x *float32, rows *int32, n, cols int) { panic("cpu: no assembly") }
 
+func reluAVX2(y, z *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func leakyReLUAVX2(y, z *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func geluAVX2(y, z *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func tanhAVX2(y, z *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func sigmoidAVX2(y, z *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func leakyReLUGradAVX2(dy, y *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func geluGradAVX2(dy, z *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func tanhGradAVX2(dy, y *float32, keep float32, n int) uint32 { panic("cpu: no assembly") }
+
+func sigmoidGradAVX2(dy, y *float32, keep float32, n int) uint32 { panic("cpu: no assembly") }
+
+func dropoutAVX2(v *float32, n int, from *uint32, limit, scale float32) uint32 {
+	panic("cpu: no assembly")
+}
+
+func noiseAVX2(y *float32, n int, from *uint32, sigma float32) uint32 { panic("cpu: no assembly") }
+
 func peakAVX2(x float32, turns int) float32 { panic("cpu: no assembly") }
 
 func product8x16AVX512(y *float32, ldy int, x *float32, ldx int, w *float32, depth, rows int, bias *float32, floor float32, cols int) uint32 {
@@ -71,5 +95,29 @@ func adamAVX512(p, grad, m, v *float32, decay, beta1, rest1, beta2, rest2, rate,
 }
 
 func prefetchAVX512(x *float32, rows *int32, n, cols int) { panic("cpu: no assembly") }
+
+func reluAVX512(y, z *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func leakyReLUAVX512(y, z *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func geluAVX512(y, z *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func tanhAVX512(y, z *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func sigmoidAVX512(y, z *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func leakyReLUGradAVX512(dy, y *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func geluGradAVX512(dy, z *float32, n int) uint32 { panic("cpu: no assembly") }
+
+func tanhGradAVX512(dy, y *float32, keep float32, n int) uint32 { panic("cpu: no assembly") }
+
+func sigmoidGradAVX512(dy, y *float32, keep float32, n int) uint32 { panic("cpu: no assembly") }
+
+func dropoutAVX512(v *float32, n int, from *uint32, limit, scale float32) uint32 {
+	panic("cpu: no assembly")
+}
+
+func noiseAVX512(y *float32, n int, from *uint32, sigma float32) uint32 { panic("cpu: no assembly") }
 
 func peakAVX512(x float32, turns int) float32 { panic("cpu: no assembly") }

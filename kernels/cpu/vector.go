@@ -44,16 +44,3 @@ func (l level) prefetch(x []float32, rows []int32, cols int) {
 		prefetchAVX2(&x[0], &rows[0], len(rows), cols)
 	}
 }
-
-// reluGrad scales dy and clears it where y <= 0.
-func (l level) reluGrad(dy, y []float32, scale float32) {
-	y = y[:len(dy)]
-	switch l {
-	case avx512:
-		reluGradAVX512(&dy[0], &y[0], scale, len(dy))
-	case avx2:
-		reluGradAVX2(&dy[0], &y[0], scale, len(dy))
-	default:
-		plainReLUGrad(dy, y, scale)
-	}
-}

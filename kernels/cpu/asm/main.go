@@ -43,6 +43,8 @@ func main() {
 	for _, set := range []isa{avx2, avx512} {
 		set.products()
 		set.elements()
+		set.activations()
+		set.draws()
 		set.peak()
 	}
 	Generate()

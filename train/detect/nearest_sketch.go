@@ -116,15 +116,15 @@ func (s *sketcher) sketch(dst []float32, row []float32, centred []float64) {
 		rest += float64(v * v)
 	}
 	for k := range s.depth - 1 {
-		sum := dot(s.axes[k*s.cols:][:s.cols], centred)
+		sum := wideDot(s.axes[k*s.cols:][:s.cols], centred)
 		rest -= float64(sum * sum)
 		dst[k] = float32(min(max(sum, -farthest), farthest))
 	}
 	dst[s.depth-1] = float32(min(math.Sqrt(max(rest, 0)), farthest))
 }
 
-// dot is Σ a[i]·b[i] in four interleaved sums.
-func dot(a, b []float64) float64 {
+// wideDot is Σ a[i]·b[i] in four interleaved sums.
+func wideDot(a, b []float64) float64 {
 	var s0, s1, s2, s3 float64
 	b = b[:len(a)]
 	i := 0

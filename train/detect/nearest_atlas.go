@@ -1,0 +1,268 @@
+package detect
+
+import (
+	"context"
+	"math"
+
+	"flowbench/data/parallel"
+)
+
+// leafRows is the rows of a block. Smaller blocks are farther apart, larger ones
+// keep the products busy: with 64, 128 and 256 a row of 818,520 lies within 3 of
+// the boxes of 12, 16 and 19 % of them.
+const leafRows = 128
+
+// atlas is rows in blocks of near ones, each with the box around its sketches.
+// No pair of rows is ever stored. It takes rows·(cols + 2·depth + 2) float32.
+type atlas struct {
+	*sketcher
+	rows   int
+	order  []int32   // place → row of the matrix that it was made of
+	x      []float32 // the rows by place
+	sketch []float32 // their sketches
+	half   []float32 // half the squared length of each sketch, less the rounding
+	panels []panel   // a block's sketches, packed
+	mid    []float32 // middle of a block's box, depth numbers each
+	reach  []float32 // from there to its faces
+	room   []float32 // what rounding may add to a squared distance to a block's rows
+}
+
+// newAtlas lays out rows of x. chosen are the rows to take; nil takes all. It
+// keeps neither, and returns early with ctx's error.
+func newAtlas(ctx context.Context, s *sketcher, x []float32, chosen []int32) (*atlas, error) {
+	if chosen == nil {
+		chosen = make([]int32, len(x)/s.cols)
+		for i := range chosen {
+			chosen[i] = int32(i)
+		}
+	}
+	a := &atlas{sketcher: s, rows: len(chosen)}
+	sketch := make([]float32, a.rows*s.depth)
+	parallel.Blocks(a.rows, 1024, func(lo, hi int) {
+		if ctx.Err() != nil {
+			return
+		}
+		centred := make([]float64, s.cols)
+		for i := lo; i < hi; i++ {
+			s.sketch(sketch[i*s.depth:][:s.depth], x[int(chosen[i])*s.cols:][:s.cols], centred)
+		}
+	})
+	places, err := arrange(ctx, sketch, s.depth)
+	if err != nil {
+		return nil, err
+	}
+	a.x, a.sketch, a.half = make([]float32, a.rows*s.cols), make([]float32, a.rows*s.depth), make([]float32, a.rows)
+	a.order = make([]int32, a.rows)
+	blocks := a.blocks()
+	a.panels, a.room = make([]panel, blocks), make([]float32, blocks)
+	a.mid, a.reach = make([]float32, blocks*s.depth), make([]float32, blocks*s.depth)
+	parallel.Each(blocks, func(b int) {
+		first, end := a.block(b)
+		for i := first; i < end; i++ {
+			from := int(places[i])
+			a.order[i] = chosen[from]
+			copy(a.x[i*s.cols:][:s.cols], x[int(chosen[from])*s.cols:])
+			copy(a.sketch[i*s.depth:][:s.depth], sketch[from*s.depth:])
+		}
+		a.measure(b)
+	})
+	return a, ctx.Err()
+}
+
+func (a *atlas) blocks() int { return (a.rows + leafRows - 1) / leafRows }
+
+// block returns the places of a block.
+func (a *atlas) block(b int) (first, end int) {
+	return b * leafRows, min((b+1)*leafRows, a.rows)
+}
+
+func (a *atlas) row(place int) []float32 { return a.x[place*a.cols:][:a.cols:a.cols] }
+
+// measure fills in what is known of a block but its rows and sketches.
+func (a *atlas) measure(b int) {
+	first, end := a.block(b)
+	depth := a.depth
+	mid, reach := a.mid[b*depth:][:depth], a.reach[b*depth:][:depth]
+	for k := range depth {
+		lo, hi := float32(math.Inf(1)), float32(math.Inf(-1))
+		for i := first; i < end; i++ {
+			v := a.sketch[i*depth+k]
+			lo, hi = min(lo, v), max(hi, v)
+		}
+		mid[k] = lo + (hi-lo)/2
+		reach[k] = max(hi-mid[k], mid[k]-lo)
+	}
+	slack, longest := a.slack(), 0.0
+	for i := first; i < end; i++ {
+		square := 0.0
+		for _, v := range a.sketch[i*depth:][:depth] {
+			square += float64(v) * float64(v)
+		}
+		a.half[i] = float32(square / 2 * (1 - slack))
+		longest = max(longest, square)
+	}
+	a.room[b] = float32(longest * slack)
+	a.panels[b] = newPanel(a.sketch[first*depth:end*depth], a.half[first:end], depth)
+}
+
+// gap is the squared distance between two points or boxes of which the middles
+// are a and b and the reaches, together, r; or any number above limit where it
+// is above.
+func gap(a, b, r []float32, limit float32) float32 {
+	sum := float32(0)
+	b, r = b[:len(a)], r[:len(a)]
+	for k, v := range a {
+		d := v - b[k]
+		if d < 0 {
+			d = -d
+		}
+		if d -= r[k]; d > 0 {
+			sum += float32(d * d)
+			if sum > limit {
+				return sum
+			}
+		}
+	}
+	return sum
+}
+
+// rowGap is gap for a place of q and a block of a.
+func (a *atlas) rowGap(block int, q *atlas, place int, limit float32) float32 {
+	return gap(q.sketch[place*a.depth:][:a.depth], a.mid[block*a.depth:], a.reach[block*a.depth:], limit)
+}
+
+// blockGap is gap for a block of q and a block of a.
+func (a *atlas) blockGap(block int, q *atlas, other int, limit float32) float32 {
+	depth := a.depth
+	mid, reach := a.mid[block*depth:][:depth], a.reach[block*depth:][:depth]
+	from, around := q.mid[other*depth:][:depth], q.reach[other*depth:][:depth]
+	sum := float32(0)
+	for k, v := range from {
+		d := v - mid[k]
+		if d < 0 {
+			d = -d
+		}
+		if d -= reach[k] + around[k]; d > 0 {
+			sum += float32(d * d)
+			if sum > limit {
+				return sum
+			}
+		}
+	}
+	return sum
+}
+
+// key is a row's number in one dimension of the sketches. Rows with equal
+// numbers are ordered by place, so that no order is left to chance.
+type key struct {
+	value float32
+	place int32
+}
+
+func (k key) less(o key) bool { return k.value < o.value || k.value == o.value && k.place < o.place }
+
+// arrange returns the rows of sketches in the order of their blocks: halved,
+// at a whole number of blocks, across the dimension in which they vary most,
+// until a block is left (Bentley 1975, Friedman, Bentley and Finkel 1977).
+func arrange(ctx context.Context, sketch []float32, depth int) ([]int32, error) {
+	rows := len(sketch) / depth
+	places := make([]int32, rows)
+	for i := range places {
+		places[i] = int32(i)
+	}
+	keys := make([]key, rows)
+	// Both halves of a cut are independent: each level is one list of pieces.
+	for pieces := [][2]int{{0, rows}}; len(pieces) > 0; {
+		halves := make([][2][2]int, len(pieces))
+		parallel.Each(len(pieces), func(i int) {
+			if lo, hi := pieces[i][0], pieces[i][1]; hi-lo > leafRows && ctx.Err() == nil {
+				blocks := (hi - lo + leafRows - 1) / leafRows
+				cut := lo + blocks/2*leafRows
+				halve(places[lo:hi], keys[lo:hi], sketch, depth, cut-lo)
+				halves[i] = [2][2]int{{lo, cut}, {cut, hi}}
+			}
+		})
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		pieces = pieces[:0]
+		for _, h := range halves {
+			if h[1][1] > 0 {
+				pieces = append(pieces, h[0], h[1])
+			}
+		}
+	}
+	return places, nil
+}
+
+// halve puts the cut smallest of places first.
+func halve(places []int32, keys []key, sketch []float32, depth, cut int) {
+	dimension := widest(places, sketch, depth)
+	for i, p := range places {
+		keys[i] = key{sketch[int(p)*depth+dimension], p}
+	}
+	partition(keys, cut)
+	for i, k := range keys {
+		places[i] = k.place
+	}
+}
+
+// widest is the dimension of the largest variance among at most some thousand
+// of the places, the first of equals.
+func widest(places []int32, sketch []float32, depth int) int {
+	step := len(places)/1024 + 1
+	best, most := 0, -1.0
+	for k := range depth {
+		var n, sum, squares float64
+		for i := 0; i < len(places); i += step {
+			v := float64(sketch[int(places[i])*depth+k])
+			n++
+			sum += v
+			squares += v * v
+		}
+		if spread := squares - sum*sum/n; spread > most {
+			best, most = k, spread
+		}
+	}
+	return best
+}
+
+// partition moves the n smallest keys to the front: Hoare's selection with the
+// median of three.
+func partition(keys []key, n int) {
+	for len(keys) > 1 && n > 0 && n < len(keys) {
+		at := len(keys) / 2
+		a, b, c := keys[0], keys[at], keys[len(keys)-1]
+		if b.less(a) {
+			a, b = b, a
+		}
+		if c.less(b) {
+			b = c
+			if b.less(a) {
+				b = a
+			}
+		}
+		i, j := 0, len(keys)-1
+		for i <= j {
+			for keys[i].less(b) {
+				i++
+			}
+			for b.less(keys[j]) {
+				j--
+			}
+			if i <= j {
+				keys[i], keys[j] = keys[j], keys[i]
+				i++
+				j--
+			}
+		}
+		switch { // keys[:j+1] ≤ b ≤ keys[i:]
+		case n <= j:
+			keys = keys[:j+1]
+		case n >= i:
+			keys, n = keys[i:], n-i
+		default:
+			return
+		}
+	}
+}

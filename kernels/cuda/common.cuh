@@ -8,7 +8,7 @@
 
 #ifndef EMULATED
 #define KERNEL(name, Args, threads) \
-	extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ Args a)
+	extern "C" __global__ void __launch_bounds__(threads, 1) name(const __grid_constant__ Args a)
 #define SHARED(Type, name)                          \
 	extern __shared__ __align__(16) char block[]; \
 	Type *name = reinterpret_cast<Type *>(block)

@@ -1,0 +1,35 @@
+package cuda
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// The kernels as PTX, for compute capability 8.0 and 9.0: `make kernels` writes
+// them, and the driver of whatever device there is compiles them to its own code.
+//
+//go:embed ptx/*.ptx
+var ptx embed.FS
+
+// Images returns the kernels' PTX for a device of a capability (10·major + minor).
+func Images(capability int) ([]string, error) {
+	version := "_90.ptx"
+	switch {
+	case capability < 80:
+		return nil, fmt.Errorf("cuda: compute capability %d.%d is too old, want 8.0 (Ampere) or newer", capability/10, capability%10)
+	case capability < 90:
+		version = "_80.ptx"
+	}
+	var images []string
+	err := fs.WalkDir(ptx, "ptx", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, version) {
+			return err
+		}
+		text, err := ptx.ReadFile(path)
+		images = append(images, string(text))
+		return err
+	})
+	return images, err
+}

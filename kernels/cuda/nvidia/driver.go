@@ -1,0 +1,231 @@
+//go:build gpu
+
+package nvidia
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"flowbench/kernels/cuda"
+)
+
+// Driver is one GPU. See cuda.Driver for the contract.
+type Driver struct {
+	device    cuda.Device
+	context   cu.CUContext
+	stream    cu.Stream
+	modules   []cu.Module
+	functions map[string]cu.Function
+	live      map[cuda.Pointer]bool
+}
+
+// Devices describes the GPUs of this machine, by ordinal.
+func Devices() ([]cuda.Device, error) {
+	n, err := cu.NumDevices()
+	if err != nil {
+		return nil, fmt.Errorf("nvidia: counting devices: %w", err)
+	}
+	list := make([]cuda.Device, n)
+	for i := range list {
+		if list[i], err = describe(cu.Device(i)); err != nil {
+			return nil, fmt.Errorf("nvidia: device %d: %w", i, err)
+		}
+	}
+	return list, nil
+}
+
+func describe(d cu.Device) (cuda.Device, error) {
+	name, err := d.Name()
+	if err != nil {
+		return cuda.Device{}, err
+	}
+	id, err := d.UUID()
+	if err != nil {
+		return cuda.Device{}, err
+	}
+	memory, err := d.TotalMem()
+	if err != nil {
+		return cuda.Device{}, err
+	}
+	major, minor, err := d.ComputeCapability()
+	if err != nil {
+		return cuda.Device{}, err
+	}
+	processors, err := d.Attribute(cu.MultiprocessorCount)
+	if err != nil {
+		return cuda.Device{}, err
+	}
+	shared, err := d.Attribute(cu.DeviceAttribute(maxSharedPerBlockOptin))
+	if err != nil {
+		return cuda.Device{}, err
+	}
+	version := cu.Version()
+	return cuda.Device{
+		Name: name, UUID: "GPU-" + id.String(), Capability: 10*major + minor, Processors: processors,
+		Memory: int(memory), SharedPerBlock: shared,
+		DriverVersion: fmt.Sprintf("%d.%d", version/1000, version%1000/10),
+	}, nil
+}
+
+// maxSharedPerBlockOptin is CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
+// which cu does not name.
+const maxSharedPerBlockOptin = 97
+
+// Open opens the device of an ordinal and loads the kernels for it.
+func Open(ordinal int) (*Driver, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	dev := cu.Device(ordinal)
+	device, err := describe(dev)
+	if err != nil {
+		return nil, fmt.Errorf("nvidia: device %d: %w", ordinal, err)
+	}
+	d := &Driver{device: device, functions: map[string]cu.Function{}, live: map[cuda.Pointer]bool{}}
+	if d.context, err = dev.MakeContext(cu.SchedAuto); err != nil {
+		return nil, fmt.Errorf("nvidia: opening %s: %w", device.Name, err)
+	}
+	if err := d.load(); err != nil {
+		return nil, errors.Join(err, d.context.Destroy())
+	}
+	return d, nil
+}
+
+func (d *Driver) load() error {
+	images, err := cuda.Images(d.device.Capability)
+	if err != nil {
+		return err
+	}
+	for _, image := range images {
+		m, err := cu.LoadData(image)
+		if err != nil {
+			return fmt.Errorf("nvidia: loading the kernels on %s: %w", d.device.Name, err)
+		}
+		d.modules = append(d.modules, m)
+	}
+	d.stream, err = cu.MakeStream(cu.NonBlocking)
+	return err
+}
+
+// enter makes the device's context the calling thread's until the returned
+// function is called.
+func (d *Driver) enter() (leave func()) {
+	runtime.LockOSThread()
+	if err := cu.SetCurrentContext(d.context); err != nil {
+		panic("nvidia: a context that was opened cannot be entered: " + err.Error())
+	}
+	return runtime.UnlockOSThread
+}
+
+func (d *Driver) Device() cuda.Device { return d.device }
+
+func (d *Driver) Allocate(bytes int) (cuda.Pointer, error) {
+	defer d.enter()()
+	p, err := cu.MemAlloc(int64(bytes))
+	if err == cu.OutOfMemory {
+		free, _, _ := cu.MemInfo()
+		return 0, &cuda.OutOfMemoryError{Asked: bytes, Free: int(free)}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("nvidia: allocating %d bytes: %w", bytes, err)
+	}
+	d.live[cuda.Pointer(p)] = true
+	return cuda.Pointer(p), nil
+}
+
+func (d *Driver) Free(p cuda.Pointer) error {
+	defer d.enter()()
+	if !d.live[p] {
+		return fmt.Errorf("nvidia: free of %#x, which is not allocated", uint64(p))
+	}
+	delete(d.live, p)
+	return cu.MemFree(cu.DevicePtr(p))
+}
+
+func (d *Driver) CopyIn(dst cuda.Pointer, src []byte) error {
+	if len(src) == 0 {
+		return nil
+	}
+	defer d.enter()()
+	// From pageable memory the driver has copied src away before it returns.
+	if err := cu.MemcpyHtoDAsync(cu.DevicePtr(dst), unsafe.Pointer(&src[0]), int64(len(src)), d.stream); err != nil {
+		return fmt.Errorf("nvidia: copying %d bytes to the device: %w", len(src), err)
+	}
+	return nil
+}
+
+func (d *Driver) CopyOut(dst []byte, src cuda.Pointer) error {
+	defer d.enter()()
+	if err := d.stream.Synchronize(); err != nil {
+		return fmt.Errorf("nvidia: %s failed while it ran kernels: %w", d.device.Name, err)
+	}
+	if len(dst) == 0 {
+		return nil
+	}
+	if err := cu.MemcpyDtoH(unsafe.Pointer(&dst[0]), cu.DevicePtr(src), int64(len(dst))); err != nil {
+		return fmt.Errorf("nvidia: copying %d bytes from the device: %w", len(dst), err)
+	}
+	return nil
+}
+
+func (d *Driver) Launch(l cuda.Launch) error {
+	defer d.enter()()
+	return d.launch(l)
+}
+
+// launch starts a kernel. cu hands every parameter over as eight bytes, laid out
+// one after the other: a struct is that many parameters, and the kernel, which
+// has one, reads it from where the first lies.
+func (d *Driver) launch(l cuda.Launch) error {
+	f, err := d.function(l.Kernel)
+	if err != nil {
+		return err
+	}
+	if len(l.Args)%8 != 0 {
+		return fmt.Errorf("nvidia: the parameter of kernel %s has %d bytes, which are not whole words", l.Kernel, len(l.Args))
+	}
+	words := make([]unsafe.Pointer, len(l.Args)/8)
+	for i := range words {
+		words[i] = unsafe.Pointer(&l.Args[8*i])
+	}
+	if err := f.Launch(l.Grid[0], l.Grid[1], l.Grid[2], l.Block, 1, 1, l.Shared, d.stream, words); err != nil {
+		return fmt.Errorf("nvidia: launching %s: %w", l.Kernel, err)
+	}
+	return nil
+}
+
+func (d *Driver) function(name string) (cu.Function, error) {
+	if f, ok := d.functions[name]; ok {
+		return f, nil
+	}
+	for _, m := range d.modules {
+		f, err := m.Function(name)
+		if err == nil {
+			if err := allowShared(f, d.device.SharedPerBlock); err != nil {
+				return f, err
+			}
+			d.functions[name] = f
+			return f, nil
+		}
+	}
+	return cu.Function{}, fmt.Errorf("nvidia: there is no kernel %s", name)
+}
+
+// Close frees what is left on the device and closes it.
+func (d *Driver) Close() error {
+	leave := d.enter()
+	defer leave()
+	var failed []error
+	for p := range d.live {
+		failed = append(failed, cu.MemFree(cu.DevicePtr(p)))
+	}
+	d.live = nil
+	failed = append(failed, d.stream.Destroy())
+	for _, m := range d.modules {
+		failed = append(failed, m.Unload())
+	}
+	return errors.Join(append(failed, d.context.Destroy())...)
+}

@@ -39,7 +39,8 @@ func (f *fileScan) read() error {
 				ahead++
 			}
 		}
-		for ahead > 0 && (!more || ahead == len(f.pieces) || len(f.piece(first).done) > 0) {
+		// One for one, so that the workers have something to do while pieces are taken.
+		if ahead > 0 && (!more || ahead == len(f.pieces) || len(f.piece(first).done) > 0) {
 			p := f.piece(first)
 			<-p.done
 			first, ahead = first+1, ahead-1

@@ -184,3 +184,24 @@ func (b *batchNormGrad) slice(s *step, sl *slice) {
 	}
 	s.check(b.dx.rows(sl))
 }
+
+// finishNorm turns a slice of y from x̂ into epilogue(gain·x̂+bias), keeping x̂ in
+// hat and the value before the epilogue in z where the Program has them.
+func finishNorm(s *step, sl *slice, ys samples, gain, bias []float32, hat, z samples, e *epilogue) {
+	y := ys.rows(sl)
+	if hat.cols > 0 {
+		copy(hat.rows(sl), y)
+		s.check(y)
+	}
+	for i := range sl.n {
+		row := ys.row(sl, i)
+		for j, v := range row {
+			row[j] = float32(gain[j]*v) + bias[j]
+		}
+	}
+	if z.cols > 0 {
+		copy(z.rows(sl), y)
+	}
+	s.check(y)
+	e.forward(s, y, y, sl.first*ys.cols)
+}

@@ -109,6 +109,36 @@ func dropoutAVX2(v *float32, n int, from *uint32, limit float32, scale float32) 
 //go:noescape
 func noiseAVX2(y *float32, n int, from *uint32, sigma float32) uint32
 
+// layerNormAVX2 is plainLayerNorm; it is not 0 where a y is not finite.
+//
+//go:noescape
+func layerNormAVX2(y *float32, hat *float32, x *float32, gain *float32, bias *float32, invStd *float32, n int, cols int, epsilon float64) uint32
+
+// layerNormGradAVX2 is plainLayerNormGrad; it is not 0 where a dx is not finite.
+//
+//go:noescape
+func layerNormGradAVX2(dx *float32, dz *float32, hat *float32, gain *float32, invStd *float32, n int, cols int) uint32
+
+// productSumsAVX2 is plainProductSums.
+//
+//go:noescape
+func productSumsAVX2(sums *float32, a *float32, b *float32, cols int, n int, panels int, first bool)
+
+// bceAVX2 is plainBCE in float32; it is not 0 where a gradient is not finite.
+//
+//go:noescape
+func bceAVX2(dpred *float32, pred *float32, target *float32, rows *float64, w0 float32, w1 float32, slope0 float32, slope1 float32, n int) uint32
+
+// mseAVX2 is plainMSE; it is not 0 where a gradient is not finite.
+//
+//go:noescape
+func mseAVX2(dpred *float32, pred *float32, target *float32, weight *float32, rows *float64, factor float32, n int, cols int) uint32
+
+// huberAVX2 is plainHuber; it is not 0 where a gradient is not finite.
+//
+//go:noescape
+func huberAVX2(dpred *float32, pred *float32, target *float32, weight *float32, rows *float64, factor float32, delta float32, n int, cols int) uint32
+
 // peakAVX2 multiplies and adds in 12 chains of registers and returns 12·turns·x².
 //
 //go:noescape
@@ -228,6 +258,36 @@ func dropoutAVX512(v *float32, n int, from *uint32, limit float32, scale float32
 //
 //go:noescape
 func noiseAVX512(y *float32, n int, from *uint32, sigma float32) uint32
+
+// layerNormAVX512 is plainLayerNorm; it is not 0 where a y is not finite.
+//
+//go:noescape
+func layerNormAVX512(y *float32, hat *float32, x *float32, gain *float32, bias *float32, invStd *float32, n int, cols int, epsilon float64) uint32
+
+// layerNormGradAVX512 is plainLayerNormGrad; it is not 0 where a dx is not finite.
+//
+//go:noescape
+func layerNormGradAVX512(dx *float32, dz *float32, hat *float32, gain *float32, invStd *float32, n int, cols int) uint32
+
+// productSumsAVX512 is plainProductSums.
+//
+//go:noescape
+func productSumsAVX512(sums *float32, a *float32, b *float32, cols int, n int, panels int, first bool)
+
+// bceAVX512 is plainBCE in float32; it is not 0 where a gradient is not finite.
+//
+//go:noescape
+func bceAVX512(dpred *float32, pred *float32, target *float32, rows *float64, w0 float32, w1 float32, slope0 float32, slope1 float32, n int) uint32
+
+// mseAVX512 is plainMSE; it is not 0 where a gradient is not finite.
+//
+//go:noescape
+func mseAVX512(dpred *float32, pred *float32, target *float32, weight *float32, rows *float64, factor float32, n int, cols int) uint32
+
+// huberAVX512 is plainHuber; it is not 0 where a gradient is not finite.
+//
+//go:noescape
+func huberAVX512(dpred *float32, pred *float32, target *float32, weight *float32, rows *float64, factor float32, delta float32, n int, cols int) uint32
 
 // peakAVX512 multiplies and adds in 24 chains of registers and returns 24·turns·x².
 //

@@ -2776,6 +2776,1212 @@ DATA wordBF9DE9E6<>+24(SB)/4, $0xbf9de9e6
 DATA wordBF9DE9E6<>+28(SB)/4, $0xbf9de9e6
 GLOBL wordBF9DE9E6<>(SB), RODATA|NOPTR, $32
 
+// func layerNormAVX2(y *float32, hat *float32, x *float32, gain *float32, bias *float32, invStd *float32, n int, cols int, epsilon float64) uint32
+// Requires: AVX, AVX2, FMA3
+TEXT ·layerNormAVX2(SB), NOSPLIT, $0-76
+	MOVQ   y+0(FP), AX
+	MOVQ   hat+8(FP), CX
+	MOVQ   x+16(FP), DX
+	MOVQ   invStd+40(FP), BX
+	MOVQ   cols+56(FP), SI
+	VXORPS Y0, Y0, Y0
+	MOVQ   n+48(FP), DI
+
+rows:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	MOVQ   SI, R8
+	XORQ   R9, R9
+	SUBQ   $+16, R8
+	JLT    meanTail
+
+meanFull:
+	VMOVUPS      (DX)(R9*4), Y5
+	VEXTRACTF128 $0x01, Y5, X6
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X6, Y6
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VMOVUPS      32(DX)(R9*4), Y5
+	VEXTRACTF128 $0x01, Y5, X6
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X6, Y6
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+	ADDQ         $+16, R9
+	SUBQ         $+16, R8
+	JGE          meanFull
+
+meanTail:
+	ADDQ         $+16, R8
+	JZ           meanDone
+	MOVQ         $+16, R10
+	SUBQ         R8, R10
+	LEAQ         columnMasks<>+0(SB), R8
+	VMOVUPS      (R8)(R10*4), Y5
+	LEAQ         columnMasks<>+0(SB), R8
+	VMOVUPS      32(R8)(R10*4), Y6
+	VMASKMOVPS   (DX)(R9*4), Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X7
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X7, Y8
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y8, Y2, Y2
+	VMASKMOVPS   32(DX)(R9*4), Y6, Y5
+	VEXTRACTF128 $0x01, Y5, X6
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X6, Y6
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+
+meanDone:
+	VADDPD       Y1, Y3, Y1
+	VADDPD       Y2, Y4, Y2
+	VADDPD       Y1, Y2, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X1, X2, X2
+	VUNPCKHPD    X2, X2, X1
+	VADDSD       X1, X2, X2
+	VXORPS       X1, X1, X1
+	VCVTSI2SDQ   SI, X1, X1
+	VDIVSD       X1, X2, X2
+	VBROADCASTSD X2, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         SI, R8
+	XORQ         R9, R9
+	SUBQ         $+16, R8
+	JLT          varianceTail
+
+varianceFull:
+	VMOVUPS      (DX)(R9*4), Y6
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X7, Y8
+	VSUBPD       Y1, Y6, Y6
+	VSUBPD       Y1, Y8, Y8
+	VMULPD       Y6, Y6, Y6
+	VMULPD       Y8, Y8, Y8
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y8, Y3, Y3
+	VMOVUPS      32(DX)(R9*4), Y6
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X7, Y8
+	VSUBPD       Y1, Y6, Y6
+	VSUBPD       Y1, Y8, Y8
+	VMULPD       Y6, Y6, Y6
+	VMULPD       Y8, Y8, Y8
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y8, Y5, Y5
+	ADDQ         $+16, R9
+	SUBQ         $+16, R8
+	JGE          varianceFull
+
+varianceTail:
+	ADDQ         $+16, R8
+	JZ           varianceDone
+	MOVQ         $+16, R10
+	SUBQ         R8, R10
+	LEAQ         columnMasks<>+0(SB), R8
+	VMOVUPS      (R8)(R10*4), Y6
+	LEAQ         columnMasks<>+0(SB), R8
+	VMOVUPS      32(R8)(R10*4), Y8
+	VMASKMOVPS   (DX)(R9*4), Y6, Y9
+	VEXTRACTF128 $0x01, Y9, X7
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X7, Y10
+	VSUBPD       Y1, Y9, Y9
+	VSUBPD       Y1, Y10, Y10
+	VPMOVSXDQ    X6, Y11
+	VANDPD       Y11, Y9, Y9
+	VEXTRACTI128 $0x01, Y6, X6
+	VPMOVSXDQ    X6, Y6
+	VANDPD       Y6, Y10, Y6
+	VMULPD       Y9, Y9, Y9
+	VMULPD       Y6, Y6, Y6
+	VADDPD       Y9, Y2, Y2
+	VADDPD       Y6, Y3, Y3
+	VMASKMOVPS   32(DX)(R9*4), Y8, Y6
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X7, Y9
+	VSUBPD       Y1, Y6, Y6
+	VSUBPD       Y1, Y9, Y9
+	VPMOVSXDQ    X8, Y10
+	VANDPD       Y10, Y6, Y6
+	VEXTRACTI128 $0x01, Y8, X7
+	VPMOVSXDQ    X7, Y8
+	VANDPD       Y8, Y9, Y8
+	VMULPD       Y6, Y6, Y6
+	VMULPD       Y8, Y8, Y8
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y8, Y5, Y5
+
+varianceDone:
+	VADDPD       Y2, Y4, Y2
+	VADDPD       Y3, Y5, Y3
+	VADDPD       Y2, Y3, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X2, X3, X3
+	VUNPCKHPD    X3, X3, X2
+	VADDSD       X2, X3, X3
+	VXORPS       X2, X2, X2
+	VCVTSI2SDQ   SI, X2, X2
+	VDIVSD       X2, X3, X3
+	VADDSD       epsilon+64(FP), X3, X3
+	VSQRTSD      X3, X3, X3
+	MOVQ         $0x3ff0000000000000, R8
+	VMOVQ        R8, X2
+	VDIVSD       X3, X2, X3
+	TESTQ        BX, BX
+	JZ           notKept
+	VCVTSD2SS    X3, X3, X2
+	VMOVSS       X2, (BX)
+	ADDQ         $0x04, BX
+
+notKept:
+	VBROADCASTSD X3, Y2
+	MOVQ         gain+24(FP), R8
+	MOVQ         bias+32(FP), R9
+	MOVQ         SI, R10
+	XORQ         R11, R11
+	SUBQ         $+16, R10
+	JLT          applyTail
+
+applyFull:
+	VMOVUPS      (DX)(R11*4), Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X4, Y4
+	VSUBPD       Y1, Y3, Y3
+	VSUBPD       Y1, Y4, Y4
+	VMULPD       Y2, Y3, Y3
+	VMULPD       Y2, Y4, Y4
+	VCVTPD2PSY   Y3, X7
+	VCVTPD2PSY   Y4, X3
+	VINSERTF128  $0x01, X3, Y7, Y3
+	VMOVUPS      Y3, (CX)(R11*4)
+	VMOVUPS      (R8)(R11*4), Y4
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      (R9)(R11*4), Y4
+	VADDPS       Y4, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VFMADD231PS  Y4, Y3, Y0
+	VMOVUPS      Y3, (AX)(R11*4)
+	VMOVUPS      32(DX)(R11*4), Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X4, Y4
+	VSUBPD       Y1, Y3, Y3
+	VSUBPD       Y1, Y4, Y4
+	VMULPD       Y2, Y3, Y3
+	VMULPD       Y2, Y4, Y4
+	VCVTPD2PSY   Y3, X7
+	VCVTPD2PSY   Y4, X3
+	VINSERTF128  $0x01, X3, Y7, Y3
+	VMOVUPS      Y3, 32(CX)(R11*4)
+	VMOVUPS      32(R8)(R11*4), Y4
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      32(R9)(R11*4), Y4
+	VADDPS       Y4, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VFMADD231PS  Y4, Y3, Y0
+	VMOVUPS      Y3, 32(AX)(R11*4)
+	ADDQ         $+16, R11
+	SUBQ         $+16, R10
+	JGE          applyFull
+
+applyTail:
+	ADDQ         $+16, R10
+	JZ           applyDone
+	MOVQ         $+16, R12
+	SUBQ         R10, R12
+	LEAQ         columnMasks<>+0(SB), R10
+	VMOVUPS      (R10)(R12*4), Y3
+	LEAQ         columnMasks<>+0(SB), R10
+	VMOVUPS      32(R10)(R12*4), Y4
+	VMASKMOVPS   (DX)(R11*4), Y3, Y5
+	VEXTRACTF128 $0x01, Y5, X6
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X6, Y6
+	VSUBPD       Y1, Y5, Y5
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y5, Y5
+	VMULPD       Y2, Y6, Y6
+	VCVTPD2PSY   Y5, X7
+	VCVTPD2PSY   Y6, X5
+	VINSERTF128  $0x01, X5, Y7, Y5
+	VMASKMOVPS   Y5, Y3, (CX)(R11*4)
+	VMASKMOVPS   (R8)(R11*4), Y3, Y6
+	VMULPS       Y6, Y5, Y5
+	VMASKMOVPS   (R9)(R11*4), Y3, Y6
+	VADDPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VANDPS       Y3, Y5, Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VMASKMOVPS   Y5, Y3, (AX)(R11*4)
+	VMASKMOVPS   32(DX)(R11*4), Y4, Y3
+	VEXTRACTF128 $0x01, Y3, X5
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X5, Y5
+	VSUBPD       Y1, Y3, Y3
+	VSUBPD       Y1, Y5, Y1
+	VMULPD       Y2, Y3, Y3
+	VMULPD       Y2, Y1, Y1
+	VCVTPD2PSY   Y3, X7
+	VCVTPD2PSY   Y1, X1
+	VINSERTF128  $0x01, X1, Y7, Y1
+	VMASKMOVPS   Y1, Y4, 32(CX)(R11*4)
+	VMASKMOVPS   32(R8)(R11*4), Y4, Y2
+	VMULPS       Y2, Y1, Y1
+	VMASKMOVPS   32(R9)(R11*4), Y4, Y2
+	VADDPS       Y2, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VANDPS       Y4, Y1, Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VMASKMOVPS   Y1, Y4, 32(AX)(R11*4)
+
+applyDone:
+	MOVQ      SI, R8
+	SHLQ      $0x02, R8
+	ADDQ      R8, AX
+	ADDQ      R8, CX
+	ADDQ      R8, DX
+	DECQ      DI
+	JNZ       rows
+	VCMPPS    $0x03, Y0, Y0, Y0
+	VMOVMSKPS Y0, AX
+	MOVL      AX, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func layerNormGradAVX2(dx *float32, dz *float32, hat *float32, gain *float32, invStd *float32, n int, cols int) uint32
+// Requires: AVX, AVX2, FMA3
+TEXT ·layerNormGradAVX2(SB), NOSPLIT, $0-60
+	MOVQ   dx+0(FP), AX
+	MOVQ   dz+8(FP), CX
+	MOVQ   hat+16(FP), DX
+	MOVQ   gain+24(FP), BX
+	MOVQ   invStd+32(FP), SI
+	MOVQ   cols+48(FP), DI
+	VXORPS Y0, Y0, Y0
+	MOVQ   n+40(FP), R8
+
+rows:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	MOVQ   DI, R9
+	XORQ   R10, R10
+	SUBQ   $+16, R9
+	JLT    sumsTail
+
+sumsFull:
+	VMOVUPS      (CX)(R10*4), Y9
+	VEXTRACTF128 $0x01, Y9, X10
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X10, Y10
+	VMOVUPS      (BX)(R10*4), Y11
+	VEXTRACTF128 $0x01, Y11, X12
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X12, Y12
+	VMULPD       Y11, Y9, Y9
+	VMULPD       Y12, Y10, Y10
+	VADDPD       Y9, Y1, Y1
+	VADDPD       Y10, Y2, Y2
+	VMOVUPS      (DX)(R10*4), Y11
+	VEXTRACTF128 $0x01, Y11, X12
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X12, Y12
+	VMULPD       Y9, Y11, Y9
+	VMULPD       Y10, Y12, Y10
+	VADDPD       Y9, Y5, Y5
+	VADDPD       Y10, Y6, Y6
+	VMOVUPS      32(CX)(R10*4), Y9
+	VEXTRACTF128 $0x01, Y9, X10
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X10, Y10
+	VMOVUPS      32(BX)(R10*4), Y11
+	VEXTRACTF128 $0x01, Y11, X12
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X12, Y12
+	VMULPD       Y11, Y9, Y9
+	VMULPD       Y12, Y10, Y10
+	VADDPD       Y9, Y3, Y3
+	VADDPD       Y10, Y4, Y4
+	VMOVUPS      32(DX)(R10*4), Y11
+	VEXTRACTF128 $0x01, Y11, X12
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X12, Y12
+	VMULPD       Y9, Y11, Y9
+	VMULPD       Y10, Y12, Y10
+	VADDPD       Y9, Y7, Y7
+	VADDPD       Y10, Y8, Y8
+	ADDQ         $+16, R10
+	SUBQ         $+16, R9
+	JGE          sumsFull
+
+sumsTail:
+	ADDQ         $+16, R9
+	JZ           sumsDone
+	MOVQ         $+16, R11
+	SUBQ         R9, R11
+	LEAQ         columnMasks<>+0(SB), R9
+	VMOVUPS      (R9)(R11*4), Y9
+	LEAQ         columnMasks<>+0(SB), R9
+	VMOVUPS      32(R9)(R11*4), Y10
+	VMASKMOVPS   (CX)(R10*4), Y9, Y11
+	VEXTRACTF128 $0x01, Y11, X12
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X12, Y12
+	VMASKMOVPS   (BX)(R10*4), Y9, Y14
+	VEXTRACTF128 $0x01, Y14, X13
+	VCVTPS2PD    X14, Y14
+	VCVTPS2PD    X13, Y15
+	VMULPD       Y14, Y11, Y11
+	VMULPD       Y15, Y12, Y12
+	VADDPD       Y11, Y1, Y1
+	VADDPD       Y12, Y2, Y2
+	VMASKMOVPS   (DX)(R10*4), Y9, Y9
+	VEXTRACTF128 $0x01, Y9, X13
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X13, Y14
+	VMULPD       Y11, Y9, Y9
+	VMULPD       Y12, Y14, Y11
+	VADDPD       Y9, Y5, Y5
+	VADDPD       Y11, Y6, Y6
+	VMASKMOVPS   32(CX)(R10*4), Y10, Y9
+	VEXTRACTF128 $0x01, Y9, X11
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X11, Y11
+	VMASKMOVPS   32(BX)(R10*4), Y10, Y12
+	VEXTRACTF128 $0x01, Y12, X13
+	VCVTPS2PD    X12, Y12
+	VCVTPS2PD    X13, Y14
+	VMULPD       Y12, Y9, Y9
+	VMULPD       Y14, Y11, Y11
+	VADDPD       Y9, Y3, Y3
+	VADDPD       Y11, Y4, Y4
+	VMASKMOVPS   32(DX)(R10*4), Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X12
+	VCVTPS2PD    X10, Y10
+	VCVTPS2PD    X12, Y12
+	VMULPD       Y9, Y10, Y9
+	VMULPD       Y11, Y12, Y10
+	VADDPD       Y9, Y7, Y7
+	VADDPD       Y10, Y8, Y8
+
+sumsDone:
+	VADDPD       Y1, Y3, Y1
+	VADDPD       Y2, Y4, Y2
+	VADDPD       Y1, Y2, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X1, X2, X2
+	VUNPCKHPD    X2, X2, X1
+	VADDSD       X1, X2, X2
+	VADDPD       Y5, Y7, Y5
+	VADDPD       Y6, Y8, Y6
+	VADDPD       Y5, Y6, Y1
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPD       X1, X3, X3
+	VUNPCKHPD    X3, X3, X1
+	VADDSD       X1, X3, X3
+	VXORPS       X1, X1, X1
+	VCVTSI2SDQ   DI, X1, X1
+	VDIVSD       X1, X2, X2
+	VXORPS       X1, X1, X1
+	VCVTSI2SDQ   DI, X1, X1
+	VDIVSD       X1, X3, X3
+	VXORPS       X1, X1, X1
+	VCVTSS2SD    (SI), X1, X1
+	ADDQ         $0x04, SI
+	VBROADCASTSD X2, Y2
+	VBROADCASTSD X3, Y3
+	VBROADCASTSD X1, Y1
+	MOVQ         DI, R9
+	XORQ         R10, R10
+	SUBQ         $+16, R9
+	JLT          applyTail
+
+applyFull:
+	VMOVUPS      (CX)(R10*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VMOVUPS      (BX)(R10*4), Y6
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X7, Y7
+	VMULPD       Y6, Y4, Y4
+	VMULPD       Y7, Y5, Y5
+	VSUBPD       Y2, Y4, Y4
+	VSUBPD       Y2, Y5, Y5
+	VMOVUPS      (DX)(R10*4), Y6
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X7, Y7
+	VMULPD       Y3, Y6, Y6
+	VMULPD       Y3, Y7, Y7
+	VSUBPD       Y6, Y4, Y4
+	VSUBPD       Y7, Y5, Y5
+	VMULPD       Y1, Y4, Y4
+	VMULPD       Y1, Y5, Y5
+	VCVTPD2PSY   Y4, X13
+	VCVTPD2PSY   Y5, X4
+	VINSERTF128  $0x01, X4, Y13, Y4
+	VXORPS       Y5, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VMOVUPS      Y4, (AX)(R10*4)
+	VMOVUPS      32(CX)(R10*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VMOVUPS      32(BX)(R10*4), Y6
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X7, Y7
+	VMULPD       Y6, Y4, Y4
+	VMULPD       Y7, Y5, Y5
+	VSUBPD       Y2, Y4, Y4
+	VSUBPD       Y2, Y5, Y5
+	VMOVUPS      32(DX)(R10*4), Y6
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X7, Y7
+	VMULPD       Y3, Y6, Y6
+	VMULPD       Y3, Y7, Y7
+	VSUBPD       Y6, Y4, Y4
+	VSUBPD       Y7, Y5, Y5
+	VMULPD       Y1, Y4, Y4
+	VMULPD       Y1, Y5, Y5
+	VCVTPD2PSY   Y4, X13
+	VCVTPD2PSY   Y5, X4
+	VINSERTF128  $0x01, X4, Y13, Y4
+	VXORPS       Y5, Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VMOVUPS      Y4, 32(AX)(R10*4)
+	ADDQ         $+16, R10
+	SUBQ         $+16, R9
+	JGE          applyFull
+
+applyTail:
+	ADDQ         $+16, R9
+	JZ           applyDone
+	MOVQ         $+16, R11
+	SUBQ         R9, R11
+	LEAQ         columnMasks<>+0(SB), R9
+	VMOVUPS      (R9)(R11*4), Y4
+	LEAQ         columnMasks<>+0(SB), R9
+	VMOVUPS      32(R9)(R11*4), Y5
+	VMASKMOVPS   (CX)(R10*4), Y4, Y6
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X7, Y7
+	VMASKMOVPS   (BX)(R10*4), Y4, Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X8, Y8
+	VCVTPS2PD    X9, Y9
+	VMULPD       Y8, Y6, Y6
+	VMULPD       Y9, Y7, Y7
+	VSUBPD       Y2, Y6, Y6
+	VSUBPD       Y2, Y7, Y7
+	VMASKMOVPS   (DX)(R10*4), Y4, Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X8, Y8
+	VCVTPS2PD    X9, Y9
+	VMULPD       Y3, Y8, Y8
+	VMULPD       Y3, Y9, Y9
+	VSUBPD       Y8, Y6, Y6
+	VSUBPD       Y9, Y7, Y7
+	VMULPD       Y1, Y6, Y6
+	VMULPD       Y1, Y7, Y7
+	VCVTPD2PSY   Y6, X13
+	VCVTPD2PSY   Y7, X6
+	VINSERTF128  $0x01, X6, Y13, Y6
+	VXORPS       Y7, Y7, Y7
+	VANDPS       Y4, Y6, Y8
+	VFMADD231PS  Y7, Y8, Y0
+	VMASKMOVPS   Y6, Y4, (AX)(R10*4)
+	VMASKMOVPS   32(CX)(R10*4), Y5, Y4
+	VEXTRACTF128 $0x01, Y4, X6
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X6, Y6
+	VMASKMOVPS   32(BX)(R10*4), Y5, Y7
+	VEXTRACTF128 $0x01, Y7, X8
+	VCVTPS2PD    X7, Y7
+	VCVTPS2PD    X8, Y8
+	VMULPD       Y7, Y4, Y4
+	VMULPD       Y8, Y6, Y6
+	VSUBPD       Y2, Y4, Y4
+	VSUBPD       Y2, Y6, Y2
+	VMASKMOVPS   32(DX)(R10*4), Y5, Y6
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X7, Y7
+	VMULPD       Y3, Y6, Y6
+	VMULPD       Y3, Y7, Y3
+	VSUBPD       Y6, Y4, Y4
+	VSUBPD       Y3, Y2, Y2
+	VMULPD       Y1, Y4, Y3
+	VMULPD       Y1, Y2, Y1
+	VCVTPD2PSY   Y3, X13
+	VCVTPD2PSY   Y1, X1
+	VINSERTF128  $0x01, X1, Y13, Y1
+	VXORPS       Y2, Y2, Y2
+	VANDPS       Y5, Y1, Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VMASKMOVPS   Y1, Y5, 32(AX)(R10*4)
+
+applyDone:
+	MOVQ      DI, R9
+	SHLQ      $0x02, R9
+	ADDQ      R9, AX
+	ADDQ      R9, CX
+	ADDQ      R9, DX
+	DECQ      R8
+	JNZ       rows
+	VCMPPS    $0x03, Y0, Y0, Y0
+	VMOVMSKPS Y0, AX
+	MOVL      AX, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func productSumsAVX2(sums *float32, a *float32, b *float32, cols int, n int, panels int, first bool)
+// Requires: AVX
+TEXT ·productSumsAVX2(SB), NOSPLIT, $0-49
+	MOVQ sums+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ cols+24(FP), BX
+	SHLQ $0x02, BX
+	MOVQ panels+40(FP), SI
+
+panel:
+	MOVBLZX first+48(FP), DI
+	TESTL   DI, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	JNZ     start
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+
+start:
+	MOVQ n+32(FP), R9
+	MOVQ CX, DI
+	MOVQ DX, R8
+
+samples:
+	VMOVUPS (DI), Y2
+	VMULPS  (R8), Y2, Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(DI), Y2
+	VMULPS  32(R8), Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	ADDQ    BX, DI
+	ADDQ    BX, R8
+	DECQ    R9
+	JNZ     samples
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, AX
+	DECQ    SI
+	JNZ     panel
+	VZEROUPPER
+	RET
+
+// func bceAVX2(dpred *float32, pred *float32, target *float32, rows *float64, w0 float32, w1 float32, slope0 float32, slope1 float32, n int) uint32
+// Requires: AVX, AVX2, FMA3
+TEXT ·bceAVX2(SB), NOSPLIT, $0-60
+	MOVQ   dpred+0(FP), AX
+	MOVQ   pred+8(FP), CX
+	MOVQ   target+16(FP), DX
+	MOVQ   rows+24(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   n+48(FP), SI
+	XORQ   DI, DI
+	SUBQ   $+8, SI
+	JLT    Tail
+
+Full:
+	VMOVUPS      (CX)(DI*4), Y1
+	VMOVUPS      (DX)(DI*4), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x06, Y3, Y2, Y2
+	VANDPS       word7FFFFFFF<>+0(SB), Y1, Y3
+	VXORPS       word80000000<>+0(SB), Y3, Y3
+	VBROADCASTSS wordC2D00000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       word3FB8AA3B<>+0(SB), Y3, Y4
+	VCVTPS2DQ    Y4, Y4
+	VCVTDQ2PS    Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFMADD231PS  wordBF318000<>+0(SB), Y5, Y3
+	VMOVAPS      Y3, Y3
+	VFMADD231PS  word395E8083<>+0(SB), Y5, Y3
+	VBROADCASTSS word3AB51232<>+0(SB), Y5
+	VFMADD213PS  word3C091CEA<>+0(SB), Y3, Y5
+	VFMADD213PS  word3D2AAC78<>+0(SB), Y3, Y5
+	VFMADD213PS  word3E2AAA49<>+0(SB), Y3, Y5
+	VFMADD213PS  word3EFFFFFE<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VMOVAPS      Y3, Y3
+	VFMADD231PS  Y5, Y6, Y3
+	VADDPS       word3F800000<>+0(SB), Y3, Y3
+	VPSRAD       $0x01, Y4, Y5
+	VPADDD       word0000007F<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y3, Y3
+	VPSUBD       Y5, Y4, Y4
+	VPADDD       word0000007F<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VXORPS       word80000000<>+0(SB), Y1, Y4
+	VBLENDVPS    Y2, Y4, Y1, Y1
+	VADDPS       word40000000<>+0(SB), Y3, Y4
+	VDIVPS       Y4, Y3, Y4
+	VMULPS       Y4, Y4, Y5
+	VBROADCASTSS word3E78D77B<>+0(SB), Y6
+	VFMADD213PS  word3E5B6B4F<>+0(SB), Y5, Y6
+	VFMADD213PS  word3E9284B9<>+0(SB), Y5, Y6
+	VFMADD213PS  word3ECCCB54<>+0(SB), Y5, Y6
+	VFMADD213PS  word3F2AAAAC<>+0(SB), Y5, Y6
+	VMULPS       Y5, Y6, Y5
+	VADDPS       Y4, Y4, Y6
+	VMOVAPS      Y6, Y6
+	VFMADD231PS  Y5, Y4, Y6
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y1, Y4, Y4
+	VADDPS       Y4, Y6, Y4
+	VBROADCASTSS word3F800000<>+0(SB), Y5
+	VADDPS       word3F800000<>+0(SB), Y3, Y6
+	VDIVPS       Y6, Y5, Y5
+	VMULPS       Y5, Y3, Y3
+	VBLENDVPS    Y1, Y3, Y5, Y1
+	VBROADCASTSS slope1+44(FP), Y3
+	VBROADCASTSS slope0+40(FP), Y5
+	VBLENDVPS    Y2, Y3, Y5, Y3
+	VMULPS       Y3, Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VFMADD231PS  Y3, Y1, Y0
+	VMOVUPS      Y1, (AX)(DI*4)
+	VBROADCASTSS w1+36(FP), Y1
+	VBROADCASTSS w0+32(FP), Y3
+	VBLENDVPS    Y2, Y1, Y3, Y1
+	VEXTRACTF128 $0x01, Y4, X2
+	VCVTPS2PD    X4, Y3
+	VCVTPS2PD    X2, Y2
+	VEXTRACTF128 $0x01, Y1, X4
+	VCVTPS2PD    X1, Y1
+	VCVTPS2PD    X4, Y4
+	VMULPD       Y1, Y3, Y1
+	VMULPD       Y4, Y2, Y2
+	VMOVUPD      Y1, (BX)(DI*8)
+	VMOVUPD      Y2, 32(BX)(DI*8)
+	ADDQ         $+8, DI
+	SUBQ         $+8, SI
+	JGE          Full
+
+Tail:
+	ADDQ         $+8, SI
+	JZ           Done
+	MOVQ         $+16, R8
+	SUBQ         SI, R8
+	LEAQ         columnMasks<>+0(SB), SI
+	VMOVUPS      (SI)(R8*4), Y1
+	VMASKMOVPS   (CX)(DI*4), Y1, Y2
+	VMASKMOVPS   (DX)(DI*4), Y1, Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x06, Y4, Y3, Y3
+	VANDPS       word7FFFFFFF<>+0(SB), Y2, Y4
+	VXORPS       word80000000<>+0(SB), Y4, Y4
+	VBROADCASTSS wordC2D00000<>+0(SB), Y5
+	VMAXPS       Y4, Y5, Y4
+	VMULPS       word3FB8AA3B<>+0(SB), Y4, Y5
+	VCVTPS2DQ    Y5, Y5
+	VCVTDQ2PS    Y5, Y6
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  wordBF318000<>+0(SB), Y6, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  word395E8083<>+0(SB), Y6, Y4
+	VBROADCASTSS word3AB51232<>+0(SB), Y6
+	VFMADD213PS  word3C091CEA<>+0(SB), Y4, Y6
+	VFMADD213PS  word3D2AAC78<>+0(SB), Y4, Y6
+	VFMADD213PS  word3E2AAA49<>+0(SB), Y4, Y6
+	VFMADD213PS  word3EFFFFFE<>+0(SB), Y4, Y6
+	VMULPS       Y4, Y4, Y7
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y6, Y7, Y4
+	VADDPS       word3F800000<>+0(SB), Y4, Y4
+	VPSRAD       $0x01, Y5, Y6
+	VPADDD       word0000007F<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y4, Y4
+	VPSUBD       Y6, Y5, Y5
+	VPADDD       word0000007F<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VXORPS       word80000000<>+0(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y2, Y2
+	VADDPS       word40000000<>+0(SB), Y4, Y5
+	VDIVPS       Y5, Y4, Y5
+	VMULPS       Y5, Y5, Y6
+	VBROADCASTSS word3E78D77B<>+0(SB), Y7
+	VFMADD213PS  word3E5B6B4F<>+0(SB), Y6, Y7
+	VFMADD213PS  word3E9284B9<>+0(SB), Y6, Y7
+	VFMADD213PS  word3ECCCB54<>+0(SB), Y6, Y7
+	VFMADD213PS  word3F2AAAAC<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y7, Y6
+	VADDPS       Y5, Y5, Y7
+	VMOVAPS      Y7, Y7
+	VFMADD231PS  Y6, Y5, Y7
+	VXORPS       Y5, Y5, Y5
+	VMAXPS       Y2, Y5, Y5
+	VADDPS       Y5, Y7, Y5
+	VBROADCASTSS word3F800000<>+0(SB), Y6
+	VADDPS       word3F800000<>+0(SB), Y4, Y7
+	VDIVPS       Y7, Y6, Y6
+	VMULPS       Y6, Y4, Y4
+	VBLENDVPS    Y2, Y4, Y6, Y2
+	VBROADCASTSS slope1+44(FP), Y4
+	VBROADCASTSS slope0+40(FP), Y6
+	VBLENDVPS    Y3, Y4, Y6, Y4
+	VMULPS       Y4, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VANDPS       Y1, Y2, Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VMASKMOVPS   Y2, Y1, (AX)(DI*4)
+	VBROADCASTSS w1+36(FP), Y2
+	VBROADCASTSS w0+32(FP), Y4
+	VBLENDVPS    Y3, Y2, Y4, Y2
+	VEXTRACTF128 $0x01, Y5, X3
+	VCVTPS2PD    X5, Y4
+	VCVTPS2PD    X3, Y3
+	VEXTRACTF128 $0x01, Y2, X5
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X5, Y5
+	VMULPD       Y2, Y4, Y2
+	VMULPD       Y5, Y3, Y3
+	VPMOVSXDQ    X1, Y4
+	VMASKMOVPD   Y2, Y4, (BX)(DI*8)
+	VEXTRACTI128 $0x01, Y1, X1
+	VPMOVSXDQ    X1, Y1
+	VMASKMOVPD   Y3, Y1, 32(BX)(DI*8)
+
+Done:
+	VCMPPS    $0x03, Y0, Y0, Y0
+	VMOVMSKPS Y0, AX
+	MOVL      AX, ret+56(FP)
+	VZEROUPPER
+	RET
+
+DATA word40000000<>+0(SB)/4, $0x40000000
+DATA word40000000<>+4(SB)/4, $0x40000000
+DATA word40000000<>+8(SB)/4, $0x40000000
+DATA word40000000<>+12(SB)/4, $0x40000000
+DATA word40000000<>+16(SB)/4, $0x40000000
+DATA word40000000<>+20(SB)/4, $0x40000000
+DATA word40000000<>+24(SB)/4, $0x40000000
+DATA word40000000<>+28(SB)/4, $0x40000000
+GLOBL word40000000<>(SB), RODATA|NOPTR, $32
+
+DATA word3E78D77B<>+0(SB)/4, $0x3e78d77b
+DATA word3E78D77B<>+4(SB)/4, $0x3e78d77b
+DATA word3E78D77B<>+8(SB)/4, $0x3e78d77b
+DATA word3E78D77B<>+12(SB)/4, $0x3e78d77b
+DATA word3E78D77B<>+16(SB)/4, $0x3e78d77b
+DATA word3E78D77B<>+20(SB)/4, $0x3e78d77b
+DATA word3E78D77B<>+24(SB)/4, $0x3e78d77b
+DATA word3E78D77B<>+28(SB)/4, $0x3e78d77b
+GLOBL word3E78D77B<>(SB), RODATA|NOPTR, $32
+
+DATA word3E5B6B4F<>+0(SB)/4, $0x3e5b6b4f
+DATA word3E5B6B4F<>+4(SB)/4, $0x3e5b6b4f
+DATA word3E5B6B4F<>+8(SB)/4, $0x3e5b6b4f
+DATA word3E5B6B4F<>+12(SB)/4, $0x3e5b6b4f
+DATA word3E5B6B4F<>+16(SB)/4, $0x3e5b6b4f
+DATA word3E5B6B4F<>+20(SB)/4, $0x3e5b6b4f
+DATA word3E5B6B4F<>+24(SB)/4, $0x3e5b6b4f
+DATA word3E5B6B4F<>+28(SB)/4, $0x3e5b6b4f
+GLOBL word3E5B6B4F<>(SB), RODATA|NOPTR, $32
+
+DATA word3E9284B9<>+0(SB)/4, $0x3e9284b9
+DATA word3E9284B9<>+4(SB)/4, $0x3e9284b9
+DATA word3E9284B9<>+8(SB)/4, $0x3e9284b9
+DATA word3E9284B9<>+12(SB)/4, $0x3e9284b9
+DATA word3E9284B9<>+16(SB)/4, $0x3e9284b9
+DATA word3E9284B9<>+20(SB)/4, $0x3e9284b9
+DATA word3E9284B9<>+24(SB)/4, $0x3e9284b9
+DATA word3E9284B9<>+28(SB)/4, $0x3e9284b9
+GLOBL word3E9284B9<>(SB), RODATA|NOPTR, $32
+
+DATA word3ECCCB54<>+0(SB)/4, $0x3ecccb54
+DATA word3ECCCB54<>+4(SB)/4, $0x3ecccb54
+DATA word3ECCCB54<>+8(SB)/4, $0x3ecccb54
+DATA word3ECCCB54<>+12(SB)/4, $0x3ecccb54
+DATA word3ECCCB54<>+16(SB)/4, $0x3ecccb54
+DATA word3ECCCB54<>+20(SB)/4, $0x3ecccb54
+DATA word3ECCCB54<>+24(SB)/4, $0x3ecccb54
+DATA word3ECCCB54<>+28(SB)/4, $0x3ecccb54
+GLOBL word3ECCCB54<>(SB), RODATA|NOPTR, $32
+
+DATA word3F2AAAAC<>+0(SB)/4, $0x3f2aaaac
+DATA word3F2AAAAC<>+4(SB)/4, $0x3f2aaaac
+DATA word3F2AAAAC<>+8(SB)/4, $0x3f2aaaac
+DATA word3F2AAAAC<>+12(SB)/4, $0x3f2aaaac
+DATA word3F2AAAAC<>+16(SB)/4, $0x3f2aaaac
+DATA word3F2AAAAC<>+20(SB)/4, $0x3f2aaaac
+DATA word3F2AAAAC<>+24(SB)/4, $0x3f2aaaac
+DATA word3F2AAAAC<>+28(SB)/4, $0x3f2aaaac
+GLOBL word3F2AAAAC<>(SB), RODATA|NOPTR, $32
+
+// func mseAVX2(dpred *float32, pred *float32, target *float32, weight *float32, rows *float64, factor float32, n int, cols int) uint32
+// Requires: AVX, FMA3
+TEXT ·mseAVX2(SB), NOSPLIT, $0-68
+	MOVQ   dpred+0(FP), AX
+	MOVQ   pred+8(FP), CX
+	MOVQ   target+16(FP), DX
+	MOVQ   rows+32(FP), BX
+	MOVQ   cols+56(FP), SI
+	MOVQ   weight+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	MOVQ   n+48(FP), R8
+
+rows:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	MOVQ   SI, R9
+	XORQ   R10, R10
+	SUBQ   $+16, R9
+	JLT    rowTail
+
+rowFull:
+	VMOVUPS      (CX)(R10*4), Y5
+	VMOVUPS      (DX)(R10*4), Y6
+	VSUBPS       Y6, Y5, Y5
+	VMOVUPS      (DI)(R10*4), Y6
+	VMULPS       Y6, Y5, Y6
+	VEXTRACTF128 $0x01, Y6, X8
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X8, Y8
+	VEXTRACTF128 $0x01, Y5, X9
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X9, Y9
+	VFMADD231PD  Y7, Y5, Y1
+	VFMADD231PD  Y8, Y9, Y2
+	VBROADCASTSS factor+40(FP), Y5
+	VMULPS       Y5, Y6, Y5
+	VXORPS       Y6, Y6, Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VMOVUPS      Y5, (AX)(R10*4)
+	VMOVUPS      32(CX)(R10*4), Y5
+	VMOVUPS      32(DX)(R10*4), Y6
+	VSUBPS       Y6, Y5, Y5
+	VMOVUPS      32(DI)(R10*4), Y6
+	VMULPS       Y6, Y5, Y6
+	VEXTRACTF128 $0x01, Y6, X8
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X8, Y8
+	VEXTRACTF128 $0x01, Y5, X9
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X9, Y9
+	VFMADD231PD  Y7, Y5, Y3
+	VFMADD231PD  Y8, Y9, Y4
+	VBROADCASTSS factor+40(FP), Y5
+	VMULPS       Y5, Y6, Y5
+	VXORPS       Y6, Y6, Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VMOVUPS      Y5, 32(AX)(R10*4)
+	ADDQ         $+16, R10
+	SUBQ         $+16, R9
+	JGE          rowFull
+
+rowTail:
+	ADDQ         $+16, R9
+	JZ           rowDone
+	MOVQ         $+16, R11
+	SUBQ         R9, R11
+	LEAQ         columnMasks<>+0(SB), R9
+	VMOVUPS      (R9)(R11*4), Y5
+	LEAQ         columnMasks<>+0(SB), R9
+	VMOVUPS      32(R9)(R11*4), Y6
+	VMASKMOVPS   (CX)(R10*4), Y5, Y7
+	VMASKMOVPS   (DX)(R10*4), Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMASKMOVPS   (DI)(R10*4), Y5, Y8
+	VMULPS       Y8, Y7, Y8
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X8, Y9
+	VCVTPS2PD    X10, Y10
+	VEXTRACTF128 $0x01, Y7, X11
+	VCVTPS2PD    X7, Y7
+	VCVTPS2PD    X11, Y11
+	VFMADD231PD  Y9, Y7, Y1
+	VFMADD231PD  Y10, Y11, Y2
+	VBROADCASTSS factor+40(FP), Y7
+	VMULPS       Y7, Y8, Y7
+	VXORPS       Y8, Y8, Y8
+	VANDPS       Y5, Y7, Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VMASKMOVPS   Y7, Y5, (AX)(R10*4)
+	VMASKMOVPS   32(CX)(R10*4), Y6, Y5
+	VMASKMOVPS   32(DX)(R10*4), Y6, Y7
+	VSUBPS       Y7, Y5, Y5
+	VMASKMOVPS   32(DI)(R10*4), Y6, Y7
+	VMULPS       Y7, Y5, Y7
+	VEXTRACTF128 $0x01, Y7, X9
+	VCVTPS2PD    X7, Y8
+	VCVTPS2PD    X9, Y9
+	VEXTRACTF128 $0x01, Y5, X10
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y8, Y5, Y3
+	VFMADD231PD  Y9, Y10, Y4
+	VBROADCASTSS factor+40(FP), Y5
+	VMULPS       Y5, Y7, Y5
+	VXORPS       Y7, Y7, Y7
+	VANDPS       Y6, Y5, Y8
+	VFMADD231PS  Y7, Y8, Y0
+	VMASKMOVPS   Y5, Y6, 32(AX)(R10*4)
+
+rowDone:
+	VADDPD       Y1, Y3, Y1
+	VADDPD       Y2, Y4, Y2
+	VADDPD       Y1, Y2, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X1, X2, X2
+	VUNPCKHPD    X2, X2, X1
+	VADDSD       X1, X2, X2
+	VXORPS       X1, X1, X1
+	VCVTSI2SDQ   SI, X1, X1
+	VDIVSD       X1, X2, X2
+	VMOVSD       X2, (BX)
+	ADDQ         $+8, BX
+	MOVQ         SI, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, AX
+	ADDQ         R9, CX
+	ADDQ         R9, DX
+	DECQ         R8
+	JNZ          rows
+	VCMPPS       $0x03, Y0, Y0, Y0
+	VMOVMSKPS    Y0, AX
+	MOVL         AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func huberAVX2(dpred *float32, pred *float32, target *float32, weight *float32, rows *float64, factor float32, delta float32, n int, cols int) uint32
+// Requires: AVX, FMA3
+TEXT ·huberAVX2(SB), NOSPLIT, $0-68
+	MOVQ   dpred+0(FP), AX
+	MOVQ   pred+8(FP), CX
+	MOVQ   target+16(FP), DX
+	MOVQ   rows+32(FP), BX
+	MOVQ   cols+56(FP), SI
+	MOVQ   weight+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	MOVQ   n+48(FP), R8
+
+rows:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	MOVQ   SI, R9
+	XORQ   R10, R10
+	SUBQ   $+16, R9
+	JLT    rowTail
+
+rowFull:
+	VMOVUPS      (CX)(R10*4), Y5
+	VMOVUPS      (DX)(R10*4), Y6
+	VSUBPS       Y6, Y5, Y5
+	VMOVUPS      (DI)(R10*4), Y6
+	VANDPS       word7FFFFFFF<>+0(SB), Y5, Y7
+	VBROADCASTSS delta+44(FP), Y8
+	VMINPS       Y7, Y8, Y8
+	VMULPS       Y6, Y8, Y6
+	VEXTRACTF128 $0x01, Y7, X9
+	VCVTPS2PD    X7, Y7
+	VCVTPS2PD    X9, Y9
+	VMULPS       word3F000000<>+0(SB), Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X8, Y8
+	VCVTPS2PD    X10, Y10
+	VSUBPD       Y8, Y7, Y7
+	VSUBPD       Y10, Y9, Y8
+	VEXTRACTF128 $0x01, Y6, X10
+	VCVTPS2PD    X6, Y9
+	VCVTPS2PD    X10, Y10
+	VMULPD       Y9, Y7, Y7
+	VMULPD       Y10, Y8, Y8
+	VADDPD       Y7, Y1, Y1
+	VADDPD       Y8, Y2, Y2
+	VANDPS       word80000000<>+0(SB), Y5, Y5
+	VXORPS       Y5, Y6, Y5
+	VBROADCASTSS factor+40(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VMOVUPS      Y5, (AX)(R10*4)
+	VMOVUPS      32(CX)(R10*4), Y5
+	VMOVUPS      32(DX)(R10*4), Y6
+	VSUBPS       Y6, Y5, Y5
+	VMOVUPS      32(DI)(R10*4), Y6
+	VANDPS       word7FFFFFFF<>+0(SB), Y5, Y7
+	VBROADCASTSS delta+44(FP), Y8
+	VMINPS       Y7, Y8, Y8
+	VMULPS       Y6, Y8, Y6
+	VEXTRACTF128 $0x01, Y7, X9
+	VCVTPS2PD    X7, Y7
+	VCVTPS2PD    X9, Y9
+	VMULPS       word3F000000<>+0(SB), Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X8, Y8
+	VCVTPS2PD    X10, Y10
+	VSUBPD       Y8, Y7, Y7
+	VSUBPD       Y10, Y9, Y8
+	VEXTRACTF128 $0x01, Y6, X10
+	VCVTPS2PD    X6, Y9
+	VCVTPS2PD    X10, Y10
+	VMULPD       Y9, Y7, Y7
+	VMULPD       Y10, Y8, Y8
+	VADDPD       Y7, Y3, Y3
+	VADDPD       Y8, Y4, Y4
+	VANDPS       word80000000<>+0(SB), Y5, Y5
+	VXORPS       Y5, Y6, Y5
+	VBROADCASTSS factor+40(FP), Y6
+	VMULPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VMOVUPS      Y5, 32(AX)(R10*4)
+	ADDQ         $+16, R10
+	SUBQ         $+16, R9
+	JGE          rowFull
+
+rowTail:
+	ADDQ         $+16, R9
+	JZ           rowDone
+	MOVQ         $+16, R11
+	SUBQ         R9, R11
+	LEAQ         columnMasks<>+0(SB), R9
+	VMOVUPS      (R9)(R11*4), Y5
+	LEAQ         columnMasks<>+0(SB), R9
+	VMOVUPS      32(R9)(R11*4), Y6
+	VMASKMOVPS   (CX)(R10*4), Y5, Y7
+	VMASKMOVPS   (DX)(R10*4), Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMASKMOVPS   (DI)(R10*4), Y5, Y8
+	VANDPS       word7FFFFFFF<>+0(SB), Y7, Y9
+	VBROADCASTSS delta+44(FP), Y10
+	VMINPS       Y9, Y10, Y10
+	VMULPS       Y8, Y10, Y8
+	VEXTRACTF128 $0x01, Y9, X11
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X11, Y11
+	VMULPS       word3F000000<>+0(SB), Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X12
+	VCVTPS2PD    X10, Y10
+	VCVTPS2PD    X12, Y12
+	VSUBPD       Y10, Y9, Y9
+	VSUBPD       Y12, Y11, Y10
+	VEXTRACTF128 $0x01, Y8, X12
+	VCVTPS2PD    X8, Y11
+	VCVTPS2PD    X12, Y12
+	VMULPD       Y11, Y9, Y9
+	VMULPD       Y12, Y10, Y10
+	VADDPD       Y9, Y1, Y1
+	VADDPD       Y10, Y2, Y2
+	VANDPS       word80000000<>+0(SB), Y7, Y7
+	VXORPS       Y7, Y8, Y7
+	VBROADCASTSS factor+40(FP), Y8
+	VMULPS       Y8, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VANDPS       Y5, Y7, Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VMASKMOVPS   Y7, Y5, (AX)(R10*4)
+	VMASKMOVPS   32(CX)(R10*4), Y6, Y5
+	VMASKMOVPS   32(DX)(R10*4), Y6, Y7
+	VSUBPS       Y7, Y5, Y5
+	VMASKMOVPS   32(DI)(R10*4), Y6, Y7
+	VANDPS       word7FFFFFFF<>+0(SB), Y5, Y8
+	VBROADCASTSS delta+44(FP), Y9
+	VMINPS       Y8, Y9, Y9
+	VMULPS       Y7, Y9, Y7
+	VEXTRACTF128 $0x01, Y8, X10
+	VCVTPS2PD    X8, Y8
+	VCVTPS2PD    X10, Y10
+	VMULPS       word3F000000<>+0(SB), Y9, Y9
+	VEXTRACTF128 $0x01, Y9, X11
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X11, Y11
+	VSUBPD       Y9, Y8, Y8
+	VSUBPD       Y11, Y10, Y9
+	VEXTRACTF128 $0x01, Y7, X11
+	VCVTPS2PD    X7, Y10
+	VCVTPS2PD    X11, Y11
+	VMULPD       Y10, Y8, Y8
+	VMULPD       Y11, Y9, Y9
+	VADDPD       Y8, Y3, Y3
+	VADDPD       Y9, Y4, Y4
+	VANDPS       word80000000<>+0(SB), Y5, Y5
+	VXORPS       Y5, Y7, Y5
+	VBROADCASTSS factor+40(FP), Y7
+	VMULPS       Y7, Y5, Y5
+	VXORPS       Y7, Y7, Y7
+	VANDPS       Y6, Y5, Y8
+	VFMADD231PS  Y7, Y8, Y0
+	VMASKMOVPS   Y5, Y6, 32(AX)(R10*4)
+
+rowDone:
+	VADDPD       Y1, Y3, Y1
+	VADDPD       Y2, Y4, Y2
+	VADDPD       Y1, Y2, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X1, X2, X2
+	VUNPCKHPD    X2, X2, X1
+	VADDSD       X1, X2, X2
+	VXORPS       X1, X1, X1
+	VCVTSI2SDQ   SI, X1, X1
+	VDIVSD       X1, X2, X2
+	VMOVSD       X2, (BX)
+	ADDQ         $+8, BX
+	MOVQ         SI, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, AX
+	ADDQ         R9, CX
+	ADDQ         R9, DX
+	DECQ         R8
+	JNZ          rows
+	VCMPPS       $0x03, Y0, Y0, Y0
+	VMOVMSKPS    Y0, AX
+	MOVL         AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+DATA word3F000000<>+0(SB)/4, $0x3f000000
+DATA word3F000000<>+4(SB)/4, $0x3f000000
+DATA word3F000000<>+8(SB)/4, $0x3f000000
+DATA word3F000000<>+12(SB)/4, $0x3f000000
+DATA word3F000000<>+16(SB)/4, $0x3f000000
+DATA word3F000000<>+20(SB)/4, $0x3f000000
+DATA word3F000000<>+24(SB)/4, $0x3f000000
+DATA word3F000000<>+28(SB)/4, $0x3f000000
+GLOBL word3F000000<>(SB), RODATA|NOPTR, $32
+
 // func peakAVX2(x float32, turns int) float32
 // Requires: AVX, FMA3, SSE
 TEXT ·peakAVX2(SB), NOSPLIT, $0-20
@@ -5459,6 +6665,822 @@ Done:
 	VCMPPS $0x03, Z2, Z2, K1
 	KMOVW  K1, AX
 	MOVL   AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func layerNormAVX512(y *float32, hat *float32, x *float32, gain *float32, bias *float32, invStd *float32, n int, cols int, epsilon float64) uint32
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·layerNormAVX512(SB), NOSPLIT, $0-76
+	MOVQ   y+0(FP), AX
+	MOVQ   hat+8(FP), CX
+	MOVQ   x+16(FP), DX
+	MOVQ   invStd+40(FP), BX
+	MOVQ   cols+56(FP), SI
+	VPXORD Z0, Z0, Z0
+	MOVQ   n+48(FP), DI
+
+rows:
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	MOVQ   SI, R8
+	XORQ   R9, R9
+	SUBQ   $+16, R8
+	JLT    meanTail
+
+meanFull:
+	VMOVUPS       (DX)(R9*4), Z3
+	VEXTRACTF32X8 $0x01, Z3, Y4
+	VCVTPS2PD     Y3, Z3
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z4, Z2, Z2
+	ADDQ          $+16, R9
+	SUBQ          $+16, R8
+	JGE           meanFull
+
+meanTail:
+	ADDQ          $+16, R8
+	JZ            meanDone
+	MOVQ          $-1, R10
+	BZHIQ         R8, R10, R10
+	KMOVW         R10, K1
+	VMOVUPS.Z     (DX)(R9*4), K1, Z3
+	VEXTRACTF32X8 $0x01, Z3, Y4
+	VCVTPS2PD     Y3, Z3
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z4, Z2, Z2
+
+meanDone:
+	VADDPD        Z1, Z2, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	VADDPD        Y1, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X4
+	VADDPD        X3, X4, X4
+	VUNPCKHPD     X4, X4, X3
+	VADDSD        X3, X4, X4
+	VXORPS        X3, X3, X3
+	VCVTSI2SDQ    SI, X3, X3
+	VDIVSD        X3, X4, X4
+	VBROADCASTSD  X4, Z3
+	VPXORD        Z5, Z5, Z5
+	VPXORD        Z6, Z6, Z6
+	MOVQ          SI, R8
+	XORQ          R9, R9
+	SUBQ          $+16, R8
+	JLT           varianceTail
+
+varianceFull:
+	VMOVUPS       (DX)(R9*4), Z4
+	VEXTRACTF32X8 $0x01, Z4, Y9
+	VCVTPS2PD     Y4, Z4
+	VCVTPS2PD     Y9, Z10
+	VSUBPD        Z3, Z4, Z4
+	VSUBPD        Z3, Z10, Z10
+	VMULPD        Z4, Z4, Z4
+	VMULPD        Z10, Z10, Z10
+	VADDPD        Z4, Z5, Z5
+	VADDPD        Z10, Z6, Z6
+	ADDQ          $+16, R9
+	SUBQ          $+16, R8
+	JGE           varianceFull
+
+varianceTail:
+	ADDQ          $+16, R8
+	JZ            varianceDone
+	MOVQ          $-1, R10
+	BZHIQ         R8, R10, R10
+	KMOVW         R10, K1
+	VMOVUPS.Z     (DX)(R9*4), K1, Z4
+	VEXTRACTF32X8 $0x01, Z4, Y9
+	VCVTPS2PD     Y4, Z4
+	VCVTPS2PD     Y9, Z10
+	VSUBPD        Z3, Z4, Z4
+	VSUBPD        Z3, Z10, Z10
+	VMOVAPD.Z     Z4, K1, Z4
+	KSHIFTRW      $0x08, K1, K1
+	VMOVAPD.Z     Z10, K1, Z10
+	VMULPD        Z4, Z4, Z4
+	VMULPD        Z10, Z10, Z10
+	VADDPD        Z4, Z5, Z5
+	VADDPD        Z10, Z6, Z6
+
+varianceDone:
+	VADDPD        Z5, Z6, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y4
+	VADDPD        Y5, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X9
+	VADDPD        X4, X9, X9
+	VUNPCKHPD     X9, X9, X4
+	VADDSD        X4, X9, X9
+	VXORPS        X4, X4, X4
+	VCVTSI2SDQ    SI, X4, X4
+	VDIVSD        X4, X9, X9
+	VADDSD        epsilon+64(FP), X9, X9
+	VSQRTSD       X9, X9, X9
+	MOVQ          $0x3ff0000000000000, R8
+	VMOVQ         R8, X4
+	VDIVSD        X9, X4, X9
+	TESTQ         BX, BX
+	JZ            notKept
+	VCVTSD2SS     X9, X9, X4
+	VMOVSS        X4, (BX)
+	ADDQ          $0x04, BX
+
+notKept:
+	VBROADCASTSD X9, Z4
+	MOVQ         gain+24(FP), R8
+	MOVQ         bias+32(FP), R9
+	MOVQ         SI, R10
+	XORQ         R11, R11
+	SUBQ         $+16, R10
+	JLT          applyTail
+
+applyFull:
+	VMOVUPS       (DX)(R11*4), Z10
+	VEXTRACTF32X8 $0x01, Z10, Y9
+	VCVTPS2PD     Y10, Z10
+	VCVTPS2PD     Y9, Z11
+	VSUBPD        Z3, Z10, Z10
+	VSUBPD        Z3, Z11, Z11
+	VMULPD        Z4, Z10, Z10
+	VMULPD        Z4, Z11, Z11
+	VCVTPD2PS     Z10, Y9
+	VCVTPD2PS     Z11, Y10
+	VINSERTF32X8  $0x01, Y10, Z9, Z10
+	VMOVUPS       Z10, (CX)(R11*4)
+	VMOVUPS       (R8)(R11*4), Z11
+	VMULPS        Z11, Z10, Z10
+	VMOVUPS       (R9)(R11*4), Z11
+	VADDPS        Z11, Z10, Z10
+	VPXORD        Z7, Z7, Z7
+	VFMADD231PS   Z7, Z10, Z0
+	VMOVUPS       Z10, (AX)(R11*4)
+	ADDQ          $+16, R11
+	SUBQ          $+16, R10
+	JGE           applyFull
+
+applyTail:
+	ADDQ          $+16, R10
+	JZ            applyDone
+	MOVQ          $-1, R12
+	BZHIQ         R10, R12, R12
+	KMOVW         R12, K1
+	VMOVUPS.Z     (DX)(R11*4), K1, Z10
+	VEXTRACTF32X8 $0x01, Z10, Y9
+	VCVTPS2PD     Y10, Z10
+	VCVTPS2PD     Y9, Z11
+	VSUBPD        Z3, Z10, Z10
+	VSUBPD        Z3, Z11, Z3
+	VMULPD        Z4, Z10, Z10
+	VMULPD        Z4, Z3, Z3
+	VCVTPD2PS     Z10, Y9
+	VCVTPD2PS     Z3, Y3
+	VINSERTF32X8  $0x01, Y3, Z9, Z3
+	VMOVUPS       Z3, K1, (CX)(R11*4)
+	VMOVUPS.Z     (R8)(R11*4), K1, Z4
+	VMULPS        Z4, Z3, Z3
+	VMOVUPS.Z     (R9)(R11*4), K1, Z4
+	VADDPS        Z4, Z3, Z3
+	VPXORD        Z8, Z8, Z8
+	VFMADD231PS   Z8, Z3, K1, Z0
+	VMOVUPS       Z3, K1, (AX)(R11*4)
+
+applyDone:
+	MOVQ   SI, R8
+	SHLQ   $0x02, R8
+	ADDQ   R8, AX
+	ADDQ   R8, CX
+	ADDQ   R8, DX
+	DECQ   DI
+	JNZ    rows
+	VCMPPS $0x03, Z0, Z0, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func layerNormGradAVX512(dx *float32, dz *float32, hat *float32, gain *float32, invStd *float32, n int, cols int) uint32
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·layerNormGradAVX512(SB), NOSPLIT, $0-60
+	MOVQ   dx+0(FP), AX
+	MOVQ   dz+8(FP), CX
+	MOVQ   hat+16(FP), DX
+	MOVQ   gain+24(FP), BX
+	MOVQ   invStd+32(FP), SI
+	MOVQ   cols+48(FP), DI
+	VPXORD Z0, Z0, Z0
+	MOVQ   n+40(FP), R8
+
+rows:
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	MOVQ   DI, R9
+	XORQ   R10, R10
+	SUBQ   $+16, R9
+	JLT    sumsTail
+
+sumsFull:
+	VMOVUPS       (CX)(R10*4), Z5
+	VEXTRACTF32X8 $0x01, Z5, Y6
+	VCVTPS2PD     Y5, Z5
+	VCVTPS2PD     Y6, Z6
+	VMOVUPS       (BX)(R10*4), Z9
+	VEXTRACTF32X8 $0x01, Z9, Y10
+	VCVTPS2PD     Y9, Z9
+	VCVTPS2PD     Y10, Z10
+	VMULPD        Z9, Z5, Z5
+	VMULPD        Z10, Z6, Z6
+	VADDPD        Z5, Z1, Z1
+	VADDPD        Z6, Z2, Z2
+	VMOVUPS       (DX)(R10*4), Z9
+	VEXTRACTF32X8 $0x01, Z9, Y10
+	VCVTPS2PD     Y9, Z9
+	VCVTPS2PD     Y10, Z10
+	VMULPD        Z5, Z9, Z5
+	VMULPD        Z6, Z10, Z6
+	VADDPD        Z5, Z3, Z3
+	VADDPD        Z6, Z4, Z4
+	ADDQ          $+16, R10
+	SUBQ          $+16, R9
+	JGE           sumsFull
+
+sumsTail:
+	ADDQ          $+16, R9
+	JZ            sumsDone
+	MOVQ          $-1, R11
+	BZHIQ         R9, R11, R11
+	KMOVW         R11, K1
+	VMOVUPS.Z     (CX)(R10*4), K1, Z5
+	VEXTRACTF32X8 $0x01, Z5, Y6
+	VCVTPS2PD     Y5, Z5
+	VCVTPS2PD     Y6, Z6
+	VMOVUPS.Z     (BX)(R10*4), K1, Z9
+	VEXTRACTF32X8 $0x01, Z9, Y10
+	VCVTPS2PD     Y9, Z9
+	VCVTPS2PD     Y10, Z10
+	VMULPD        Z9, Z5, Z5
+	VMULPD        Z10, Z6, Z6
+	VADDPD        Z5, Z1, Z1
+	VADDPD        Z6, Z2, Z2
+	VMOVUPS.Z     (DX)(R10*4), K1, Z9
+	VEXTRACTF32X8 $0x01, Z9, Y10
+	VCVTPS2PD     Y9, Z9
+	VCVTPS2PD     Y10, Z10
+	VMULPD        Z5, Z9, Z5
+	VMULPD        Z6, Z10, Z6
+	VADDPD        Z5, Z3, Z3
+	VADDPD        Z6, Z4, Z4
+
+sumsDone:
+	VADDPD        Z1, Z2, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y6
+	VADDPD        Y1, Y6, Y6
+	VEXTRACTF128  $0x01, Y6, X5
+	VADDPD        X6, X5, X5
+	VUNPCKHPD     X5, X5, X6
+	VADDSD        X6, X5, X5
+	VADDPD        Z3, Z4, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y9
+	VADDPD        Y3, Y9, Y9
+	VEXTRACTF128  $0x01, Y9, X6
+	VADDPD        X9, X6, X6
+	VUNPCKHPD     X6, X6, X9
+	VADDSD        X9, X6, X6
+	VXORPS        X9, X9, X9
+	VCVTSI2SDQ    DI, X9, X9
+	VDIVSD        X9, X5, X5
+	VXORPS        X9, X9, X9
+	VCVTSI2SDQ    DI, X9, X9
+	VDIVSD        X9, X6, X6
+	VXORPS        X9, X9, X9
+	VCVTSS2SD     (SI), X9, X9
+	ADDQ          $0x04, SI
+	VBROADCASTSD  X5, Z5
+	VBROADCASTSD  X6, Z6
+	VBROADCASTSD  X9, Z9
+	MOVQ          DI, R9
+	XORQ          R10, R10
+	SUBQ          $+16, R9
+	JLT           applyTail
+
+applyFull:
+	VMOVUPS       (CX)(R10*4), Z10
+	VEXTRACTF32X8 $0x01, Z10, Y11
+	VCVTPS2PD     Y10, Z10
+	VCVTPS2PD     Y11, Z12
+	VMOVUPS       (BX)(R10*4), Z13
+	VEXTRACTF32X8 $0x01, Z13, Y11
+	VCVTPS2PD     Y13, Z13
+	VCVTPS2PD     Y11, Z14
+	VMULPD        Z13, Z10, Z10
+	VMULPD        Z14, Z12, Z12
+	VSUBPD        Z5, Z10, Z10
+	VSUBPD        Z5, Z12, Z12
+	VMOVUPS       (DX)(R10*4), Z13
+	VEXTRACTF32X8 $0x01, Z13, Y11
+	VCVTPS2PD     Y13, Z13
+	VCVTPS2PD     Y11, Z14
+	VMULPD        Z6, Z13, Z13
+	VMULPD        Z6, Z14, Z14
+	VSUBPD        Z13, Z10, Z10
+	VSUBPD        Z14, Z12, Z12
+	VMULPD        Z9, Z10, Z10
+	VMULPD        Z9, Z12, Z12
+	VCVTPD2PS     Z10, Y11
+	VCVTPD2PS     Z12, Y10
+	VINSERTF32X8  $0x01, Y10, Z11, Z10
+	VPXORD        Z7, Z7, Z7
+	VFMADD231PS   Z7, Z10, Z0
+	VMOVUPS       Z10, (AX)(R10*4)
+	ADDQ          $+16, R10
+	SUBQ          $+16, R9
+	JGE           applyFull
+
+applyTail:
+	ADDQ          $+16, R9
+	JZ            applyDone
+	MOVQ          $-1, R11
+	BZHIQ         R9, R11, R11
+	KMOVW         R11, K1
+	VMOVUPS.Z     (CX)(R10*4), K1, Z10
+	VEXTRACTF32X8 $0x01, Z10, Y11
+	VCVTPS2PD     Y10, Z10
+	VCVTPS2PD     Y11, Z12
+	VMOVUPS.Z     (BX)(R10*4), K1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y11
+	VCVTPS2PD     Y13, Z13
+	VCVTPS2PD     Y11, Z14
+	VMULPD        Z13, Z10, Z10
+	VMULPD        Z14, Z12, Z12
+	VSUBPD        Z5, Z10, Z10
+	VSUBPD        Z5, Z12, Z5
+	VMOVUPS.Z     (DX)(R10*4), K1, Z12
+	VEXTRACTF32X8 $0x01, Z12, Y11
+	VCVTPS2PD     Y12, Z12
+	VCVTPS2PD     Y11, Z13
+	VMULPD        Z6, Z12, Z12
+	VMULPD        Z6, Z13, Z6
+	VSUBPD        Z12, Z10, Z10
+	VSUBPD        Z6, Z5, Z5
+	VMULPD        Z9, Z10, Z6
+	VMULPD        Z9, Z5, Z5
+	VCVTPD2PS     Z6, Y11
+	VCVTPD2PS     Z5, Y5
+	VINSERTF32X8  $0x01, Y5, Z11, Z5
+	VPXORD        Z8, Z8, Z8
+	VFMADD231PS   Z8, Z5, K1, Z0
+	VMOVUPS       Z5, K1, (AX)(R10*4)
+
+applyDone:
+	MOVQ   DI, R9
+	SHLQ   $0x02, R9
+	ADDQ   R9, AX
+	ADDQ   R9, CX
+	ADDQ   R9, DX
+	DECQ   R8
+	JNZ    rows
+	VCMPPS $0x03, Z0, Z0, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func productSumsAVX512(sums *float32, a *float32, b *float32, cols int, n int, panels int, first bool)
+// Requires: AVX, AVX512F
+TEXT ·productSumsAVX512(SB), NOSPLIT, $0-49
+	MOVQ sums+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ cols+24(FP), BX
+	SHLQ $0x02, BX
+	MOVQ panels+40(FP), SI
+
+panel:
+	MOVBLZX first+48(FP), DI
+	TESTL   DI, DI
+	VPXORD  Z0, Z0, Z0
+	JNZ     start
+	VMOVUPS (AX), Z0
+
+start:
+	MOVQ n+32(FP), R9
+	MOVQ CX, DI
+	MOVQ DX, R8
+
+samples:
+	VMOVUPS (DI), Z1
+	VMULPS  (R8), Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	ADDQ    BX, DI
+	ADDQ    BX, R8
+	DECQ    R9
+	JNZ     samples
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, AX
+	DECQ    SI
+	JNZ     panel
+	VZEROUPPER
+	RET
+
+// func bceAVX512(dpred *float32, pred *float32, target *float32, rows *float64, w0 float32, w1 float32, slope0 float32, slope1 float32, n int) uint32
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·bceAVX512(SB), NOSPLIT, $0-60
+	MOVQ   dpred+0(FP), AX
+	MOVQ   pred+8(FP), CX
+	MOVQ   target+16(FP), DX
+	MOVQ   rows+24(FP), BX
+	VPXORD Z0, Z0, Z0
+	MOVQ   n+48(FP), SI
+	XORQ   DI, DI
+	SUBQ   $+16, SI
+	JLT    Tail
+
+Full:
+	VMOVUPS          (CX)(DI*4), Z1
+	VMOVUPS          (DX)(DI*4), Z2
+	VPXORD           Z3, Z3, Z3
+	VCMPPS           $0x06, Z3, Z2, K1
+	VANDPS.BCST      word7FFFFFFF<>+0(SB), Z1, Z2
+	VXORPS.BCST      word80000000<>+0(SB), Z2, Z2
+	VBROADCASTSS     wordC2D00000<>+0(SB), Z17
+	VMAXPS           Z2, Z17, Z2
+	VMULPS.BCST      word3FB8AA3B<>+0(SB), Z2, Z17
+	VCVTPS2DQ        Z17, Z17
+	VCVTDQ2PS        Z17, Z18
+	VMOVAPS          Z2, Z2
+	VFMADD231PS.BCST wordBF318000<>+0(SB), Z18, Z2
+	VMOVAPS          Z2, Z2
+	VFMADD231PS.BCST word395E8083<>+0(SB), Z18, Z2
+	VBROADCASTSS     word3AB51232<>+0(SB), Z18
+	VFMADD213PS.BCST word3C091CEA<>+0(SB), Z2, Z18
+	VFMADD213PS.BCST word3D2AAC78<>+0(SB), Z2, Z18
+	VFMADD213PS.BCST word3E2AAA49<>+0(SB), Z2, Z18
+	VFMADD213PS.BCST word3EFFFFFE<>+0(SB), Z2, Z18
+	VMULPS           Z2, Z2, Z19
+	VMOVAPS          Z2, Z2
+	VFMADD231PS      Z18, Z19, Z2
+	VADDPS.BCST      word3F800000<>+0(SB), Z2, Z2
+	VPSRAD           $0x01, Z17, Z18
+	VPADDD.BCST      word0000007F<>+0(SB), Z18, Z19
+	VPSLLD           $0x17, Z19, Z19
+	VMULPS           Z19, Z2, Z2
+	VPSUBD           Z18, Z17, Z17
+	VPADDD.BCST      word0000007F<>+0(SB), Z17, Z17
+	VPSLLD           $0x17, Z17, Z17
+	VMULPS           Z17, Z2, Z2
+	VXORPS.BCST      word80000000<>+0(SB), Z1, Z17
+	VBLENDMPS        Z17, Z1, K1, Z4
+	VADDPS.BCST      word40000000<>+0(SB), Z2, Z1
+	VDIVPS           Z1, Z2, Z1
+	VMULPS           Z1, Z1, Z17
+	VBROADCASTSS     word3E78D77B<>+0(SB), Z18
+	VFMADD213PS.BCST word3E5B6B4F<>+0(SB), Z17, Z18
+	VFMADD213PS.BCST word3E9284B9<>+0(SB), Z17, Z18
+	VFMADD213PS.BCST word3ECCCB54<>+0(SB), Z17, Z18
+	VFMADD213PS.BCST word3F2AAAAC<>+0(SB), Z17, Z18
+	VMULPS           Z17, Z18, Z17
+	VADDPS           Z1, Z1, Z18
+	VMOVAPS          Z18, Z18
+	VFMADD231PS      Z17, Z1, Z18
+	VPXORD           Z5, Z5, Z5
+	VMAXPS           Z4, Z5, Z1
+	VADDPS           Z1, Z18, Z1
+	VBROADCASTSS     word3F800000<>+0(SB), Z17
+	VADDPS.BCST      word3F800000<>+0(SB), Z2, Z18
+	VDIVPS           Z18, Z17, Z17
+	VPMOVD2M         Z4, K2
+	VMULPS           Z17, Z2, Z2
+	VBLENDMPS        Z2, Z17, K2, Z6
+	VBROADCASTSS     slope1+44(FP), Z2
+	VBROADCASTSS     slope0+40(FP), Z17
+	VBLENDMPS        Z2, Z17, K1, Z7
+	VMULPS           Z7, Z6, Z2
+	VPXORD           Z8, Z8, Z8
+	VFMADD231PS      Z8, Z2, Z0
+	VMOVUPS          Z2, (AX)(DI*4)
+	VBROADCASTSS     w1+36(FP), Z2
+	VBROADCASTSS     w0+32(FP), Z17
+	VBLENDMPS        Z2, Z17, K1, Z9
+	VEXTRACTF32X8    $0x01, Z1, Y2
+	VCVTPS2PD        Y1, Z1
+	VCVTPS2PD        Y2, Z2
+	VEXTRACTF32X8    $0x01, Z9, Y18
+	VCVTPS2PD        Y9, Z17
+	VCVTPS2PD        Y18, Z18
+	VMULPD           Z17, Z1, Z1
+	VMULPD           Z18, Z2, Z2
+	VMOVUPD          Z1, (BX)(DI*8)
+	VMOVUPD          Z2, 64(BX)(DI*8)
+	ADDQ             $+16, DI
+	SUBQ             $+16, SI
+	JGE              Full
+
+Tail:
+	ADDQ             $+16, SI
+	JZ               Done
+	MOVQ             $-1, R8
+	BZHIQ            SI, R8, R8
+	KMOVW            R8, K1
+	VMOVUPS.Z        (CX)(DI*4), K1, Z1
+	VMOVUPS.Z        (DX)(DI*4), K1, Z2
+	VPXORD           Z10, Z10, Z10
+	VCMPPS           $0x06, Z10, Z2, K2
+	VANDPS.BCST      word7FFFFFFF<>+0(SB), Z1, Z2
+	VXORPS.BCST      word80000000<>+0(SB), Z2, Z2
+	VBROADCASTSS     wordC2D00000<>+0(SB), Z3
+	VMAXPS           Z2, Z3, Z2
+	VMULPS.BCST      word3FB8AA3B<>+0(SB), Z2, Z3
+	VCVTPS2DQ        Z3, Z3
+	VCVTDQ2PS        Z3, Z4
+	VMOVAPS          Z2, Z2
+	VFMADD231PS.BCST wordBF318000<>+0(SB), Z4, Z2
+	VMOVAPS          Z2, Z2
+	VFMADD231PS.BCST word395E8083<>+0(SB), Z4, Z2
+	VBROADCASTSS     word3AB51232<>+0(SB), Z4
+	VFMADD213PS.BCST word3C091CEA<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST word3D2AAC78<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST word3E2AAA49<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST word3EFFFFFE<>+0(SB), Z2, Z4
+	VMULPS           Z2, Z2, Z5
+	VMOVAPS          Z2, Z2
+	VFMADD231PS      Z4, Z5, Z2
+	VADDPS.BCST      word3F800000<>+0(SB), Z2, Z2
+	VPSRAD           $0x01, Z3, Z4
+	VPADDD.BCST      word0000007F<>+0(SB), Z4, Z5
+	VPSLLD           $0x17, Z5, Z5
+	VMULPS           Z5, Z2, Z2
+	VPSUBD           Z4, Z3, Z3
+	VPADDD.BCST      word0000007F<>+0(SB), Z3, Z3
+	VPSLLD           $0x17, Z3, Z3
+	VMULPS           Z3, Z2, Z2
+	VXORPS.BCST      word80000000<>+0(SB), Z1, Z3
+	VBLENDMPS        Z3, Z1, K2, Z11
+	VADDPS.BCST      word40000000<>+0(SB), Z2, Z1
+	VDIVPS           Z1, Z2, Z1
+	VMULPS           Z1, Z1, Z3
+	VBROADCASTSS     word3E78D77B<>+0(SB), Z4
+	VFMADD213PS.BCST word3E5B6B4F<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3E9284B9<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3ECCCB54<>+0(SB), Z3, Z4
+	VFMADD213PS.BCST word3F2AAAAC<>+0(SB), Z3, Z4
+	VMULPS           Z3, Z4, Z3
+	VADDPS           Z1, Z1, Z4
+	VMOVAPS          Z4, Z4
+	VFMADD231PS      Z3, Z1, Z4
+	VPXORD           Z12, Z12, Z12
+	VMAXPS           Z11, Z12, Z1
+	VADDPS           Z1, Z4, Z1
+	VBROADCASTSS     word3F800000<>+0(SB), Z3
+	VADDPS.BCST      word3F800000<>+0(SB), Z2, Z4
+	VDIVPS           Z4, Z3, Z3
+	VPMOVD2M         Z11, K3
+	VMULPS           Z3, Z2, Z2
+	VBLENDMPS        Z2, Z3, K3, Z13
+	VBROADCASTSS     slope1+44(FP), Z2
+	VBROADCASTSS     slope0+40(FP), Z3
+	VBLENDMPS        Z2, Z3, K2, Z14
+	VMULPS           Z14, Z13, Z2
+	VPXORD           Z15, Z15, Z15
+	VFMADD231PS      Z15, Z2, K1, Z0
+	VMOVUPS          Z2, K1, (AX)(DI*4)
+	VBROADCASTSS     w1+36(FP), Z2
+	VBROADCASTSS     w0+32(FP), Z3
+	VBLENDMPS        Z2, Z3, K2, Z16
+	VEXTRACTF32X8    $0x01, Z1, Y2
+	VCVTPS2PD        Y1, Z1
+	VCVTPS2PD        Y2, Z2
+	VEXTRACTF32X8    $0x01, Z16, Y3
+	VCVTPS2PD        Y16, Z4
+	VCVTPS2PD        Y3, Z3
+	VMULPD           Z4, Z1, Z1
+	VMULPD           Z3, Z2, Z2
+	VMOVUPD          Z1, K1, (BX)(DI*8)
+	KSHIFTRW         $0x08, K1, K1
+	VMOVUPD          Z2, K1, 64(BX)(DI*8)
+
+Done:
+	VCMPPS $0x03, Z0, Z0, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func mseAVX512(dpred *float32, pred *float32, target *float32, weight *float32, rows *float64, factor float32, n int, cols int) uint32
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·mseAVX512(SB), NOSPLIT, $0-68
+	MOVQ   dpred+0(FP), AX
+	MOVQ   pred+8(FP), CX
+	MOVQ   target+16(FP), DX
+	MOVQ   rows+32(FP), BX
+	MOVQ   cols+56(FP), SI
+	MOVQ   weight+24(FP), DI
+	VPXORD Z0, Z0, Z0
+	MOVQ   n+48(FP), R8
+
+rows:
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	MOVQ   SI, R9
+	XORQ   R10, R10
+	SUBQ   $+16, R9
+	JLT    rowTail
+
+rowFull:
+	VMOVUPS       (CX)(R10*4), Z3
+	VMOVUPS       (DX)(R10*4), Z4
+	VSUBPS        Z4, Z3, Z3
+	VMOVUPS       (DI)(R10*4), Z4
+	VMULPS        Z4, Z3, Z4
+	VEXTRACTF32X8 $0x01, Z4, Y8
+	VCVTPS2PD     Y4, Z7
+	VCVTPS2PD     Y8, Z8
+	VEXTRACTF32X8 $0x01, Z3, Y9
+	VCVTPS2PD     Y3, Z3
+	VCVTPS2PD     Y9, Z9
+	VFMADD231PD   Z7, Z3, Z1
+	VFMADD231PD   Z8, Z9, Z2
+	VBROADCASTSS  factor+40(FP), Z3
+	VMULPS        Z3, Z4, Z3
+	VPXORD        Z5, Z5, Z5
+	VFMADD231PS   Z5, Z3, Z0
+	VMOVUPS       Z3, (AX)(R10*4)
+	ADDQ          $+16, R10
+	SUBQ          $+16, R9
+	JGE           rowFull
+
+rowTail:
+	ADDQ          $+16, R9
+	JZ            rowDone
+	MOVQ          $-1, R11
+	BZHIQ         R9, R11, R11
+	KMOVW         R11, K1
+	VMOVUPS.Z     (CX)(R10*4), K1, Z3
+	VMOVUPS.Z     (DX)(R10*4), K1, Z4
+	VSUBPS        Z4, Z3, Z3
+	VMOVUPS.Z     (DI)(R10*4), K1, Z4
+	VMULPS        Z4, Z3, Z4
+	VEXTRACTF32X8 $0x01, Z4, Y8
+	VCVTPS2PD     Y4, Z7
+	VCVTPS2PD     Y8, Z8
+	VEXTRACTF32X8 $0x01, Z3, Y9
+	VCVTPS2PD     Y3, Z3
+	VCVTPS2PD     Y9, Z9
+	VFMADD231PD   Z7, Z3, Z1
+	VFMADD231PD   Z8, Z9, Z2
+	VBROADCASTSS  factor+40(FP), Z3
+	VMULPS        Z3, Z4, Z3
+	VPXORD        Z6, Z6, Z6
+	VFMADD231PS   Z6, Z3, K1, Z0
+	VMOVUPS       Z3, K1, (AX)(R10*4)
+
+rowDone:
+	VADDPD        Z1, Z2, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	VADDPD        Y1, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X4
+	VADDPD        X3, X4, X4
+	VUNPCKHPD     X4, X4, X3
+	VADDSD        X3, X4, X4
+	VXORPS        X3, X3, X3
+	VCVTSI2SDQ    SI, X3, X3
+	VDIVSD        X3, X4, X4
+	VMOVSD        X4, (BX)
+	ADDQ          $+8, BX
+	MOVQ          SI, R9
+	SHLQ          $0x02, R9
+	ADDQ          R9, AX
+	ADDQ          R9, CX
+	ADDQ          R9, DX
+	DECQ          R8
+	JNZ           rows
+	VCMPPS        $0x03, Z0, Z0, K1
+	KMOVW         K1, AX
+	MOVL          AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func huberAVX512(dpred *float32, pred *float32, target *float32, weight *float32, rows *float64, factor float32, delta float32, n int, cols int) uint32
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·huberAVX512(SB), NOSPLIT, $0-68
+	MOVQ   dpred+0(FP), AX
+	MOVQ   pred+8(FP), CX
+	MOVQ   target+16(FP), DX
+	MOVQ   rows+32(FP), BX
+	MOVQ   cols+56(FP), SI
+	MOVQ   weight+24(FP), DI
+	VPXORD Z0, Z0, Z0
+	MOVQ   n+48(FP), R8
+
+rows:
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	MOVQ   SI, R9
+	XORQ   R10, R10
+	SUBQ   $+16, R9
+	JLT    rowTail
+
+rowFull:
+	VMOVUPS       (CX)(R10*4), Z3
+	VMOVUPS       (DX)(R10*4), Z4
+	VSUBPS        Z4, Z3, Z3
+	VMOVUPS       (DI)(R10*4), Z4
+	VANDPS.BCST   word7FFFFFFF<>+0(SB), Z3, Z7
+	VBROADCASTSS  delta+44(FP), Z8
+	VMINPS        Z7, Z8, Z8
+	VMULPS        Z4, Z8, Z4
+	VEXTRACTF32X8 $0x01, Z7, Y9
+	VCVTPS2PD     Y7, Z7
+	VCVTPS2PD     Y9, Z9
+	VMULPS.BCST   word3F000000<>+0(SB), Z8, Z8
+	VEXTRACTF32X8 $0x01, Z8, Y10
+	VCVTPS2PD     Y8, Z8
+	VCVTPS2PD     Y10, Z10
+	VSUBPD        Z8, Z7, Z7
+	VSUBPD        Z10, Z9, Z8
+	VEXTRACTF32X8 $0x01, Z4, Y10
+	VCVTPS2PD     Y4, Z9
+	VCVTPS2PD     Y10, Z10
+	VMULPD        Z9, Z7, Z7
+	VMULPD        Z10, Z8, Z8
+	VADDPD        Z7, Z1, Z1
+	VADDPD        Z8, Z2, Z2
+	VANDPS.BCST   word80000000<>+0(SB), Z3, Z3
+	VXORPS        Z3, Z4, Z3
+	VBROADCASTSS  factor+40(FP), Z4
+	VMULPS        Z4, Z3, Z3
+	VPXORD        Z5, Z5, Z5
+	VFMADD231PS   Z5, Z3, Z0
+	VMOVUPS       Z3, (AX)(R10*4)
+	ADDQ          $+16, R10
+	SUBQ          $+16, R9
+	JGE           rowFull
+
+rowTail:
+	ADDQ          $+16, R9
+	JZ            rowDone
+	MOVQ          $-1, R11
+	BZHIQ         R9, R11, R11
+	KMOVW         R11, K1
+	VMOVUPS.Z     (CX)(R10*4), K1, Z3
+	VMOVUPS.Z     (DX)(R10*4), K1, Z4
+	VSUBPS        Z4, Z3, Z3
+	VMOVUPS.Z     (DI)(R10*4), K1, Z4
+	VANDPS.BCST   word7FFFFFFF<>+0(SB), Z3, Z7
+	VBROADCASTSS  delta+44(FP), Z8
+	VMINPS        Z7, Z8, Z8
+	VMULPS        Z4, Z8, Z4
+	VEXTRACTF32X8 $0x01, Z7, Y9
+	VCVTPS2PD     Y7, Z7
+	VCVTPS2PD     Y9, Z9
+	VMULPS.BCST   word3F000000<>+0(SB), Z8, Z8
+	VEXTRACTF32X8 $0x01, Z8, Y10
+	VCVTPS2PD     Y8, Z8
+	VCVTPS2PD     Y10, Z10
+	VSUBPD        Z8, Z7, Z7
+	VSUBPD        Z10, Z9, Z8
+	VEXTRACTF32X8 $0x01, Z4, Y10
+	VCVTPS2PD     Y4, Z9
+	VCVTPS2PD     Y10, Z10
+	VMULPD        Z9, Z7, Z7
+	VMULPD        Z10, Z8, Z8
+	VADDPD        Z7, Z1, Z1
+	VADDPD        Z8, Z2, Z2
+	VANDPS.BCST   word80000000<>+0(SB), Z3, Z3
+	VXORPS        Z3, Z4, Z3
+	VBROADCASTSS  factor+40(FP), Z4
+	VMULPS        Z4, Z3, Z3
+	VPXORD        Z6, Z6, Z6
+	VFMADD231PS   Z6, Z3, K1, Z0
+	VMOVUPS       Z3, K1, (AX)(R10*4)
+
+rowDone:
+	VADDPD        Z1, Z2, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	VADDPD        Y1, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X4
+	VADDPD        X3, X4, X4
+	VUNPCKHPD     X4, X4, X3
+	VADDSD        X3, X4, X4
+	VXORPS        X3, X3, X3
+	VCVTSI2SDQ    SI, X3, X3
+	VDIVSD        X3, X4, X4
+	VMOVSD        X4, (BX)
+	ADDQ          $+8, BX
+	MOVQ          SI, R9
+	SHLQ          $0x02, R9
+	ADDQ          R9, AX
+	ADDQ          R9, CX
+	ADDQ          R9, DX
+	DECQ          R8
+	JNZ           rows
+	VCMPPS        $0x03, Z0, Z0, K1
+	KMOVW         K1, AX
+	MOVL          AX, ret+64(FP)
 	VZEROUPPER
 	RET
 

@@ -56,6 +56,28 @@ func dropoutAVX2(v *float32, n int, from *uint32, limit, scale float32) uint32 {
 
 func noiseAVX2(y *float32, n int, from *uint32, sigma float32) uint32 { panic("cpu: no assembly") }
 
+func layerNormAVX2(y, hat, x, gain, bias, invStd *float32, n, cols int, epsilon float64) uint32 {
+	panic("cpu: no assembly")
+}
+
+func layerNormGradAVX2(dx, dz, hat, gain, invStd *float32, n, cols int) uint32 {
+	panic("cpu: no assembly")
+}
+
+func productSumsAVX2(sums, a, b *float32, cols, n, panels int, first bool) { panic("cpu: no assembly") }
+
+func bceAVX2(dpred, pred, target *float32, rows *float64, w0, w1, slope0, slope1 float32, n int) uint32 {
+	panic("cpu: no assembly")
+}
+
+func mseAVX2(dpred, pred, target, weight *float32, rows *float64, factor float32, n, cols int) uint32 {
+	panic("cpu: no assembly")
+}
+
+func huberAVX2(dpred, pred, target, weight *float32, rows *float64, factor, delta float32, n, cols int) uint32 {
+	panic("cpu: no assembly")
+}
+
 func peakAVX2(x float32, turns int) float32 { panic("cpu: no assembly") }
 
 func product8x16AVX512(y *float32, ldy int, x *float32, ldx int, w *float32, depth, rows int, bias *float32, floor float32, cols int) uint32 {
@@ -119,5 +141,29 @@ func dropoutAVX512(v *float32, n int, from *uint32, limit, scale float32) uint32
 }
 
 func noiseAVX512(y *float32, n int, from *uint32, sigma float32) uint32 { panic("cpu: no assembly") }
+
+func layerNormAVX512(y, hat, x, gain, bias, invStd *float32, n, cols int, epsilon float64) uint32 {
+	panic("cpu: no assembly")
+}
+
+func layerNormGradAVX512(dx, dz, hat, gain, invStd *float32, n, cols int) uint32 {
+	panic("cpu: no assembly")
+}
+
+func productSumsAVX512(sums, a, b *float32, cols, n, panels int, first bool) {
+	panic("cpu: no assembly")
+}
+
+func bceAVX512(dpred, pred, target *float32, rows *float64, w0, w1, slope0, slope1 float32, n int) uint32 {
+	panic("cpu: no assembly")
+}
+
+func mseAVX512(dpred, pred, target, weight *float32, rows *float64, factor float32, n, cols int) uint32 {
+	panic("cpu: no assembly")
+}
+
+func huberAVX512(dpred, pred, target, weight *float32, rows *float64, factor, delta float32, n, cols int) uint32 {
+	panic("cpu: no assembly")
+}
 
 func peakAVX512(x float32, turns int) float32 { panic("cpu: no assembly") }

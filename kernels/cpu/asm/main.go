@@ -45,6 +45,8 @@ func main() {
 		set.elements()
 		set.activations()
 		set.draws()
+		set.layerNorms()
+		set.losses()
 		set.peak()
 	}
 	Generate()

@@ -16,6 +16,14 @@ func (p Progress) report(stage string, done, total int) {
 	}
 }
 
+// part is the progress of one of several equal parts, counted from 0.
+func (p Progress) part(index, parts int) Progress {
+	if p == nil || parts == 1 {
+		return p
+	}
+	return func(stage string, done, total int) { p(stage, index*total+done, parts*total) }
+}
+
 // watch counts the pieces of a stage that goroutines finish in any order, and
 // reports at most once an interval.
 type watch struct {

@@ -30,7 +30,6 @@ type piece struct {
 	rows     int64 // kept and dropped
 	blank    int64
 	repeated int64  // headers
-	hasNUL   bool   // somewhere in the lines
 	failed   *Error // ends the scan; Line is counted from the start of the piece
 
 	done chan struct{} // gets a value when the piece was read
@@ -61,7 +60,6 @@ func (p *piece) read() {
 	if p.mapped != nil {
 		p.text, p.size = p.span.lines(p.mapped, p.file.opt.MaxLine)
 	}
-	p.hasNUL = indexNUL(p.text[:p.size]) >= 0
 	for at := 0; at < p.size && p.failed == nil; {
 		length := bytes.IndexByte(p.text[at:p.size], '\n')
 		ended := length >= 0
@@ -113,18 +111,16 @@ func (p *piece) line(text []byte, size int, ended bool) *Error {
 
 // parse reads a line and keeps its row if it can be read.
 func (p *piece) parse(text []byte, size int) *Error {
-	if p.hasNUL {
-		if at := indexNUL(text[:size]); at >= 0 {
-			return &Error{Reason: ReasonNUL, Problem: fmt.Sprintf("byte %d of the line is NUL", at+1),
-				Remedy: "the file is damaged; fetch it again, or have bad rows dropped"}
-		}
-	}
 	kept, width := len(p.features), len(p.file.columns)
 	for cap(p.features) < kept+width {
 		p.features = append(p.features[:cap(p.features)], 0)[:kept]
 	}
 	row := p.features[kept : kept+width]
 	if bad := p.parser.row(text, size, row); bad != nil {
+		if at := indexNUL(text[:size]); at >= 0 { // the likelier cause
+			return &Error{Reason: ReasonNUL, Problem: fmt.Sprintf("byte %d of the line is NUL", at+1),
+				Remedy: "the file is damaged; fetch it again, or have bad rows dropped"}
+		}
 		return bad
 	}
 	p.features = p.features[:kept+width]

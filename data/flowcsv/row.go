@@ -120,6 +120,9 @@ func (p *parser) row(text []byte, size int, dst []float32) *Error {
 		if !ok {
 			return p.fault(i, ReasonQuote, "a quote is not closed, or text follows it: "+quote(cell))
 		}
+		if indexNUL(cell) >= 0 { // which no decimal holds, so that it is looked for here only
+			return p.fault(i, ReasonNUL, "a byte is NUL")
+		}
 		if err := p.cell(i, cell, dst); err != nil {
 			if n, _ := split(line); len(n) != len(p.steps) {
 				return p.ragged(line) // the likelier cause

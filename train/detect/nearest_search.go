@@ -23,8 +23,6 @@ type nearestSearch struct {
 	k  int // neighbours wanted, each counted weight times
 	// weight is by place; nil is 1 each.
 	weight []int32
-	// others leaves out the neighbour at a row's own place: the rows are in's own.
-	others bool
 }
 
 // each calls take once for every place of q with its neighbours, nearest first.
@@ -79,9 +77,6 @@ func (s nearestSearch) block(ctx context.Context, p *probe, b int) [][]neighbour
 			p.offer(in, int(t.block), first+i, bound)
 		}
 		for _, f := range p.within(in, int(t.block)) {
-			if s.others && f.row == f.col {
-				continue
-			}
 			list := &lists[int(f.row)-first]
 			limit := s.limit(*list)
 			if d := distance2(q.row(int(f.row)), in.row(int(f.col)), limit); d <= limit {

@@ -4,7 +4,7 @@ FUZZ_COUNT ?= 20000
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check race fuzz generate bench clean
+.PHONY: help build demo test check race fuzz generate bench benchmarks clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,10 @@ fuzz: ## run every fuzz target for FUZZ_COUNT inputs
 generate: ## write the generated files again
 	go generate ./...
 
-bench: ## run the benchmarks of every package
+bench: ## measure flowbench and the rulers in PEERS in turn, and write BENCH.md (half an hour)
+	go run ./scripts/bench
+
+benchmarks: ## run the Go benchmarks of every package
 	go test -run '^$$' -bench . -benchmem ./...
 
 clean: ## remove what build, demo and the tests wrote

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -182,7 +181,6 @@ func profileTo(path string) (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("--profile: %w", err)
 	}
-	runtime.SetCPUProfileRate(500) // of which 100, the default, would be few for a short run
 	if err := pprof.StartCPUProfile(f); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("--profile: %w", err)

@@ -161,19 +161,32 @@ func (c *compiler) normGrad(in kernels.NormGrad) error {
 	return nil
 }
 
-type lossArgs struct {
-	control                    Pointer
-	pred, target, dpred        matrix
+// lossRule is what kernels.Loss says beside its buffers, as kernels see it.
+type lossRule struct {
 	classWeight, featureWeight Pointer
-	rows, mean                 Pointer
-	kind                       int32
+	kind, cols                 int32
 	gamma, delta               float32
-	instruction                int32
+}
+
+func (c *compiler) lossRule(in kernels.Loss) (lossRule, error) {
+	weight, err := constant(c, in.ClassWeight)
+	return lossRule{
+		classWeight: weight, featureWeight: c.pointer(in.FeatureWeight),
+		kind: int32(in.Kind), cols: int32(c.program.Buffers[in.Pred].Cols), gamma: in.Gamma, delta: in.Delta,
+	}, err
+}
+
+type lossArgs struct {
+	control               Pointer
+	pred, target, dpred   matrix
+	rows, mean            Pointer
+	rule                  lossRule
+	instruction, reserved int32
 }
 
 func (c *compiler) loss(in kernels.Loss) error {
 	batch := c.program.Batch
-	weight, err := constant(c, in.ClassWeight)
+	rule, err := c.lossRule(in)
 	if err != nil {
 		return err
 	}
@@ -183,8 +196,7 @@ func (c *compiler) loss(in kernels.Loss) error {
 	}
 	a := lossArgs{
 		control: c.control, pred: c.matrix(in.Pred), dpred: c.matrix(in.DPred),
-		classWeight: weight, featureWeight: c.pointer(in.FeatureWeight), rows: rows, mean: c.mean,
-		kind: int32(in.Kind), gamma: in.Gamma, delta: in.Delta, instruction: int32(c.instruction),
+		rows: rows, mean: c.mean, rule: rule, instruction: int32(c.instruction),
 	}
 	switch in.Kind {
 	case kernels.BCE:
@@ -206,11 +218,23 @@ type span struct {
 	decay        float32
 }
 
+// updateRule is what kernels.Update says beside its buffers, as kernels see it.
+type updateRule struct {
+	kind                            int32
+	beta1, beta2, epsilon, momentum float32
+	reserved                        int32
+}
+
+func newUpdateRule(in kernels.Update) updateRule {
+	return updateRule{kind: int32(in.Kind), beta1: in.Beta1, beta2: in.Beta2, epsilon: in.Epsilon, momentum: in.Momentum}
+}
+
 type updateArgs struct {
-	control, spans, squares                               Pointer
-	count, kind                                           int32
-	beta1, beta2, epsilon, momentum, weightDecay, maxNorm float32
-	instruction, reserved                                 int32
+	control, spans, squares Pointer
+	rule                    updateRule
+	count, instruction      int32
+	maxNorm                 float32
+	reserved                int32
 }
 
 func (c *compiler) spans(grads kernels.Buf, s span) []span {
@@ -251,9 +275,7 @@ func (c *compiler) update(in kernels.Update) error {
 		return err
 	}
 	launch(c, "update", [3]int{len(list), 1, 1}, 256, 0, updateArgs{
-		control: c.control, spans: spans, count: int32(len(list)), kind: int32(in.Kind),
-		beta1: in.Beta1, beta2: in.Beta2, epsilon: in.Epsilon, momentum: in.Momentum,
-		weightDecay: in.WeightDecay, instruction: int32(c.instruction),
+		control: c.control, spans: spans, rule: newUpdateRule(in), count: int32(len(list)), instruction: int32(c.instruction),
 	})
 	return nil
 }

@@ -76,6 +76,11 @@ func (m *machine) Bind(d kernels.Data) error {
 
 func (m *machine) Train(b kernels.Batch) (kernels.StepResult, error) {
 	defer m.take()()
+	return m.trainOn(b)
+}
+
+// trainOn is Train for who has the device.
+func (m *machine) trainOn(b kernels.Batch) (kernels.StepResult, error) {
 	result := kernels.StepResult{Loss: math.NaN(), NonFinite: kernels.None}
 	if err := m.checkTrain(b); err != nil {
 		return result, err

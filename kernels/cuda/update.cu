@@ -1,6 +1,6 @@
 // kernels.Update and kernels.ClipGradient: all parameters in one launch, a span of
 // one of them a block.
-#include "common.cuh"
+#include "update.cuh"
 
 enum { spanSize = 1024 };
 
@@ -14,45 +14,21 @@ struct UpdateArgs {
 	Control *control;
 	const Span *spans;
 	double *squares; // a span's sum of squares, for clipping
-	int count;
-	int kind;
-	float beta1, beta2, epsilon, momentum, weightDecay, maxNorm;
-	int instruction, reserved;
+	UpdateRule rule;
+	int count, instruction;
+	float maxNorm;
+	int reserved;
 };
-
-enum { sgd = 1, adam, adamW };
-
-// roundedProduct keeps a compiler from fusing a·b with an addition.
-__device__ __forceinline__ float roundedProduct(float x, float y) { return __fmul_rn(x, y); }
 
 KERNEL(update, UpdateArgs, 256) {
 	if (skip(a.control, a.instruction)) return;
-	const Control &c = *a.control;
 	Span s = a.spans[blockIdx.x];
 	for (int i = threadIdx.x; i < s.n; i += 256) {
-		float p = s.p[i], g = s.g[i], decay = s.decay;
-		if (a.kind == adamW) {
-			p -= roundedProduct(roundedProduct(c.rate, decay), p);
-			decay = 0;
-		}
-		g += roundedProduct(decay, p);
-		if (a.kind != sgd) {
-			float m = roundedProduct(a.beta1, s.m1[i]) + roundedProduct(1 - a.beta1, g);
-			float v = roundedProduct(a.beta2, s.m2[i]) + roundedProduct(roundedProduct(1 - a.beta2, g), g);
-			s.m1[i] = m, s.m2[i] = v;
-			p -= roundedProduct(c.corrected, m) / (roundedProduct(sqrtf(v), c.correction) + a.epsilon);
-			check(a.control, a.instruction, m);
-			check(a.control, a.instruction, v);
-		} else if (s.m1) {
-			g = roundedProduct(a.momentum, s.m1[i]) + g;
-			s.m1[i] = g;
-			p -= roundedProduct(c.rate, g);
-			check(a.control, a.instruction, g);
-		} else {
-			p -= roundedProduct(c.rate, g);
-		}
-		s.p[i] = p;
-		check(a.control, a.instruction, p);
+		float *m1 = s.m1 ? s.m1 + i : nullptr, *m2 = s.m2 ? s.m2 + i : nullptr;
+		s.p[i] = updated(a.rule, *a.control, s.p[i], s.g[i], s.decay, m1, m2);
+		check(a.control, a.instruction, s.p[i]);
+		if (m1) check(a.control, a.instruction, *m1);
+		if (m2) check(a.control, a.instruction, *m2);
 	}
 }
 

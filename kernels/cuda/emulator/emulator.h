@@ -62,6 +62,11 @@ struct Kernel {
 
 } // namespace emulator
 
+inline int atomicMin(int *p, int v) {
+	int old = *p;
+	if (v < old) *p = v;
+	return old;
+}
 inline int min(int a, int b) { return a < b ? a : b; }
 // A volatile product is rounded before it is added to anything.
 inline float __fmul_rn(float a, float b) {

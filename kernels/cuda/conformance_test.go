@@ -1,0 +1,83 @@
+//go:build emu
+
+package cuda_test
+
+import (
+	"errors"
+	"testing"
+
+	"flowbench/kernels"
+	"flowbench/kernels/cuda"
+	"flowbench/kernels/cuda/emulator"
+	"flowbench/kernels/kernelstest"
+)
+
+// onDevice runs test on an emulated device, first block first and last block
+// first: a kernel whose threads race gives different results.
+func onDevice(t *testing.T, test func(*testing.T, *cuda.Backend)) {
+	for name, backwards := range map[string]bool{"forwards": false, "backwards": true} {
+		t.Run(name, func(t *testing.T) {
+			device := emulator.New()
+			device.Backwards = backwards
+			test(t, cuda.New(device))
+			if err := device.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestConformance(t *testing.T) {
+	onDevice(t, func(t *testing.T, b *cuda.Backend) { kernelstest.Run(t, b) })
+}
+
+// A fleet of one must do what a machine does.
+func TestFleetConformance(t *testing.T) {
+	onDevice(t, func(t *testing.T, b *cuda.Backend) {
+		fleets := &fleetBackend{Backend: b}
+		kernelstest.Run(t, fleets)
+		if fleets.trained < 100 {
+			t.Errorf("%d programs of the suite were trained by a fleet", fleets.trained)
+		}
+	})
+}
+
+// fleetBackend trains what a fleet can train in fleets of one, and the rest layer by layer.
+type fleetBackend struct {
+	*cuda.Backend
+	trained int
+}
+
+func (b *fleetBackend) Compile(p *kernels.Program) (kernels.Machine, error) {
+	m, err := b.Backend.Compile(p)
+	if err != nil {
+		return nil, err
+	}
+	f, err := b.NewFleet([]kernels.Machine{m})
+	if errors.Is(err, cuda.ErrNotForFleet) {
+		return m, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	f.Keep()
+	b.trained++
+	return &fleetMachine{m, f}, nil
+}
+
+type fleetMachine struct {
+	kernels.Machine
+	fleet *cuda.Fleet
+}
+
+func (m *fleetMachine) Train(b kernels.Batch) (kernels.StepResult, error) {
+	results, err := m.fleet.Train([][]kernels.Batch{{b}})
+	if err != nil {
+		return kernels.StepResult{NonFinite: kernels.None}, err
+	}
+	return results[0][0], nil
+}
+
+func (m *fleetMachine) Close() error {
+	return errors.Join(m.fleet.Close(), m.Machine.Close())
+}

@@ -1,0 +1,314 @@
+// Trials of one shape side by side, one a block: a block keeps the weights of its
+// network in shared memory, takes a tile of samples at a time through the whole
+// network and back, and runs many steps in one launch. Which trials run beside it
+// makes no difference to a trial.
+#include "loss.cuh"
+#include "update.cuh"
+
+enum { fleetThreads = 256, mostLayers = 8, nothingSick = 0x7FFFFFFF };
+
+// FleetStep is one step of a trial.
+struct FleetStep {
+	wide step;
+	int first, n; // its batch in FleetTrial.rows
+	float rate, corrected, correction;
+	int reserved;
+};
+
+struct FleetResult {
+	double loss;
+	int sick; // 0, or 1 + the first instruction that wrote a NaN or an infinity
+	int done; // 0 where an earlier step failed
+};
+
+// FleetLayer is one kernels.Dense with its gradient. Offsets called shared count
+// float32 in the block's memory, the others in the trial's arena; -1 is none.
+struct FleetLayer {
+	int in, out, stride; // of a row of the weights in shared memory, odd: no two rows start in one bank
+	int sharedW, sharedB, sharedY, sharedZ;
+	int w, b, dw, db, y, z, dy;
+	int m1w, m2w, m1b, m2b;
+	int forward, backward; // instructions
+	float decayW, decayB;
+	Epilogue epilogue;
+};
+
+struct FleetTrial {
+	float *arena;
+	float *grads; // where they do not fit into shared memory, else null
+	const int *rows;
+	const FleetStep *steps;
+	FleetResult *results;
+	LossRule loss;
+	wide seed;
+	int count; // steps
+	int tile;  // samples at a time
+	int layers, inputs, params;
+	int sharedInput, sharedClean, sharedLoss, sharedEnd; // clean: the input before noise; loss: d(prediction)
+	int keep;                                            // leave activations and gradients in the arena
+	int noisy, corruptY, corruptInstruction, lossInstruction, clipInstruction, updateInstruction;
+	float sigma, maskRate;
+	word stream;
+	float maxNorm; // 0: no clipping
+	UpdateRule rule;
+	FleetLayer layer[mostLayers];
+};
+
+struct FleetArgs {
+	const FleetTrial *trials;
+	const float *x, *targets;
+};
+
+// Block is what the threads of a block work on.
+struct Block {
+	const FleetTrial &t;
+	Control c;
+	float *shared, *grads;
+	int *sick;
+	int first, rows; // the tile
+};
+
+__device__ __forceinline__ void note(Block &b, int instruction, float v) {
+	if (!(fabsf(v) <= 3.402823466e38f)) atomicMin(b.sick, instruction);
+}
+
+// product gives each(i, j, Σ left(i, k)·right(k, j)) for all i and j, terms in
+// ascending order. A thread takes 4×4 elements at a time, its columns apart, so
+// that neighbours read neighbours.
+template <class Each>
+__device__ __forceinline__ void product(int rows, int cols, int depth, const float *left, int leftRow, int leftTerm,
+	const float *right, int rightTerm, int rightCol, Each each) {
+	int down = (rows + 3) / 4, across = (cols + 3) / 4;
+	for (int part = threadIdx.x; part < down * across; part += fleetThreads) {
+		int i0 = part / across * 4, j0 = part % across;
+		const float *a[4], *b[4];
+		float sum[4][4] = {};
+		UNROLL for (int r = 0; r < 4; r++) {
+			a[r] = left + min(i0 + r, rows - 1) * leftRow;
+			b[r] = right + min(j0 + r * across, cols - 1) * rightCol;
+		}
+		for (int k = 0; k < depth; k++) {
+			float x[4], y[4];
+			UNROLL for (int r = 0; r < 4; r++) x[r] = a[r][k * leftTerm], y[r] = b[r][k * rightTerm];
+			UNROLL for (int r = 0; r < 4; r++) {
+				UNROLL for (int q = 0; q < 4; q++) sum[r][q] = fmaf(x[r], y[q], sum[r][q]);
+			}
+		}
+		UNROLL for (int r = 0; r < 4; r++) {
+			UNROLL for (int q = 0; q < 4; q++) {
+				if (i0 + r < rows && j0 + q * across < cols) each(i0 + r, j0 + q * across, sum[r][q]);
+			}
+		}
+	}
+}
+
+// gather fetches the tile's rows of the Table, and adds noise.
+__device__ __forceinline__ void gather(Block &b, const FleetArgs &a) {
+	const FleetTrial &t = b.t;
+	float *input = b.shared + t.sharedInput;
+	for (int e = threadIdx.x; e < b.rows * t.inputs; e += fleetThreads) {
+		int i = e / t.inputs, j = e % t.inputs;
+		float v = a.x[(long long)b.c.rows[b.first + i] * t.inputs + j];
+		if (t.sharedClean >= 0) b.shared[t.sharedClean + e] = v;
+		if (t.noisy) {
+			wide element = (wide)(b.first + i) * t.inputs + j;
+			Draws noise = {}, mask = {};
+			if (t.sigma > 0) v += __fmul_rn(t.sigma, normal(noise, b.c, t.stream, element));
+			if (t.maskRate > 0 && !keep(mask, b.c, t.stream, element, t.maskRate)) v = 0;
+			note(b, t.corruptInstruction, v);
+			if (t.keep) t.arena[t.corruptY + element] = v;
+		}
+		input[e] = v;
+	}
+	__syncthreads();
+}
+
+__device__ __forceinline__ const float *inputOf(const Block &b, int layer) {
+	return b.shared + (layer ? b.t.layer[layer - 1].sharedY : b.t.sharedInput);
+}
+
+__device__ __forceinline__ void forwardLayer(Block &b, int index) {
+	const FleetLayer &l = b.t.layer[index];
+	Draws draws = {};
+	product(b.rows, l.out, l.in, inputOf(b, index), l.in, 1, b.shared + l.sharedW, l.stride, 1, [&](int i, int j, float z) {
+		int e = i * l.out + j;
+		wide element = (wide)(b.first + i) * l.out + j;
+		if (l.sharedB >= 0) z += b.shared[l.sharedB + j];
+		float y = forward(l.epilogue, b.c, draws, z, element);
+		if (l.sharedZ >= 0) b.shared[l.sharedZ + e] = z;
+		b.shared[l.sharedY + e] = y;
+		note(b, l.forward, z);
+		note(b, l.forward, y);
+		if (b.t.keep) {
+			if (l.z >= 0) b.t.arena[l.z + element] = z;
+			b.t.arena[l.y + element] = y;
+		}
+	});
+	__syncthreads();
+}
+
+// lossRows leaves the gradient in the prediction at sharedLoss and returns the
+// tile's loss, added up in the order of its rows, in thread 0.
+__device__ __forceinline__ double lossRows(Block &b, const FleetArgs &a, double *part) {
+	const FleetTrial &t = b.t;
+	const FleetLayer &last = t.layer[t.layers - 1];
+	for (int i = threadIdx.x; i < b.rows; i += fleetThreads) {
+		bool classes = t.loss.kind == bce || t.loss.kind == softmaxCE;
+		int label = classes ? (int)a.targets[b.c.rows[b.first + i]] : 0;
+		const float *clean = b.shared + (t.sharedClean >= 0 ? t.sharedClean : t.sharedInput) + i * t.inputs;
+		float *d = b.shared + t.sharedLoss + i * last.out;
+		part[i] = rowLoss(t.loss, d, b.shared + last.sharedY + i * last.out, label, clean, b.c.n);
+		for (int j = 0; j < last.out; j++) note(b, t.lossInstruction, d[j]);
+	}
+	__syncthreads();
+	double sum = 0;
+	if (threadIdx.x == 0) {
+		for (int i = 0; i < b.rows; i++) sum += part[i];
+	}
+	return sum;
+}
+
+// setGradient puts dz where y was: y is read for the last time.
+__device__ __forceinline__ void setGradient(Block &b, int index, int i, int j, float dy, Draws &draws) {
+	const FleetLayer &l = b.t.layer[index];
+	int e = i * l.out + j;
+	wide element = (wide)(b.first + i) * l.out + j;
+	float z = l.sharedZ >= 0 ? b.shared[l.sharedZ + e] : 0;
+	float dz = backward(l.epilogue, b.c, draws, dy, b.shared[l.sharedY + e], z, element);
+	b.shared[l.sharedY + e] = dz;
+	note(b, l.backward, dz);
+	if (b.t.keep) b.t.arena[l.dy + element] = dz;
+}
+
+// backwardLayer adds to the gradients of a layer whose dz is known and hands its
+// input's gradient down.
+__device__ __forceinline__ void backwardLayer(Block &b, int index) {
+	const FleetLayer &l = b.t.layer[index];
+	const float *dz = b.shared + l.sharedY;
+	product(l.in, l.out, b.rows, inputOf(b, index), 1, l.in, dz, l.out, 1,
+		[&](int k, int j, float sum) { b.grads[l.sharedW + k * l.stride + j] += sum; });
+	if (l.sharedB >= 0) {
+		for (int j = threadIdx.x; j < l.out; j += fleetThreads) {
+			float sum = 0;
+			for (int i = 0; i < b.rows; i++) sum += dz[i * l.out + j];
+			b.grads[l.sharedB + j] += sum;
+		}
+	}
+	__syncthreads();
+	if (index == 0) return;
+	Draws draws = {};
+	product(b.rows, l.in, l.out, dz, l.out, 1, b.shared + l.sharedW, 1, l.stride, [&](int i, int j, float dy) {
+		note(b, l.backward, dy);
+		setGradient(b, index - 1, i, j, dy, draws);
+	});
+	__syncthreads();
+}
+
+// place is an element of a buffer at offset, or -1 where there is no such buffer.
+__device__ __forceinline__ int place(int offset, int e) { return offset < 0 ? -1 : offset + e; }
+
+// eachParameter calls each(layer, offset of the parameter, of its gradient and of
+// its moments, place in shared memory, decay) for every parameter.
+template <class Each>
+__device__ __forceinline__ void eachParameter(const FleetTrial &t, Each each) {
+	for (int index = 0; index < t.layers; index++) {
+		const FleetLayer &l = t.layer[index];
+		for (int e = threadIdx.x; e < l.in * l.out; e += fleetThreads) {
+			each(l, l.w + e, l.dw + e, place(l.m1w, e), place(l.m2w, e), l.sharedW + e / l.out * l.stride + e % l.out, l.decayW);
+		}
+		for (int e = threadIdx.x; l.sharedB >= 0 && e < l.out; e += fleetThreads) {
+			each(l, l.b + e, l.db + e, place(l.m1b, e), place(l.m2b, e), l.sharedB + e, l.decayB);
+		}
+	}
+}
+
+// clip scales the gradients to maxNorm; the sum of squares has a fixed order.
+__device__ __forceinline__ void clip(Block &b, double *part) {
+	double sum = 0;
+	eachParameter(b.t, [&](const FleetLayer &, int, int, int, int, int at, float) { sum += (double)b.grads[at] * b.grads[at]; });
+	part[threadIdx.x] = sum;
+	for (int half = fleetThreads / 2; half > 0; half /= 2) {
+		__syncthreads();
+		if (threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
+	}
+	__syncthreads();
+	double norm = sqrt(part[0]);
+	if (norm > b.t.maxNorm) {
+		float scale = (float)(b.t.maxNorm / norm);
+		eachParameter(b.t, [&](const FleetLayer &, int, int, int, int, int at, float) { b.grads[at] *= scale; });
+	}
+	__syncthreads();
+}
+
+__device__ __forceinline__ void update(Block &b) {
+	const FleetTrial &t = b.t;
+	eachParameter(t, [&](const FleetLayer &, int, int, int m1, int m2, int at, float decay) {
+		float *first = m1 >= 0 ? t.arena + m1 : nullptr, *second = m2 >= 0 ? t.arena + m2 : nullptr;
+		float p = updated(t.rule, b.c, b.shared[at], b.grads[at], decay, first, second);
+		b.shared[at] = p;
+		note(b, t.updateInstruction, p);
+		if (first) note(b, t.updateInstruction, *first);
+		if (second) note(b, t.updateInstruction, *second);
+	});
+	__syncthreads();
+}
+
+// gradients takes the step's batch through the network, a tile at a time, and
+// returns the sum of the rows' losses in thread 0.
+__device__ __forceinline__ double gradients(Block &b, const FleetArgs &a, double *part) {
+	const FleetTrial &t = b.t;
+	for (int e = threadIdx.x; e < t.params; e += fleetThreads) b.grads[e] = 0;
+	__syncthreads();
+	double loss = 0;
+	for (b.first = 0; b.first < b.c.n; b.first += t.tile) {
+		b.rows = min(t.tile, b.c.n - b.first);
+		gather(b, a);
+		for (int l = 0; l < t.layers; l++) forwardLayer(b, l);
+		loss += lossRows(b, a, part);
+		const FleetLayer &last = t.layer[t.layers - 1];
+		Draws draws = {};
+		for (int e = threadIdx.x; e < b.rows * last.out; e += fleetThreads) {
+			setGradient(b, t.layers - 1, e / last.out, e % last.out, b.shared[t.sharedLoss + e], draws);
+		}
+		__syncthreads();
+		for (int l = t.layers - 1; l >= 0; l--) backwardLayer(b, l);
+	}
+	eachParameter(t, [&](const FleetLayer &l, int, int dw, int, int, int at, float) {
+		note(b, l.backward, b.grads[at]);
+		if (t.keep) t.arena[dw] = b.grads[at];
+	});
+	__syncthreads();
+	return loss;
+}
+
+KERNEL(fleet, FleetArgs, fleetThreads) {
+	SHARED(float, memory);
+	const FleetTrial &t = a.trials[blockIdx.x];
+	Block b = {t, {}, memory, t.grads ? t.grads : memory + t.params, nullptr, 0, 0};
+	double *part = reinterpret_cast<double *>(memory + t.sharedEnd);
+	b.sick = reinterpret_cast<int *>(part + fleetThreads);
+	eachParameter(t, [&](const FleetLayer &, int p, int, int, int, int at, float) { memory[at] = t.arena[p]; });
+	for (int s = 0; s < t.count; s++) {
+		const FleetStep &step = t.steps[s];
+		b.c.seed = t.seed, b.c.step = step.step, b.c.rows = t.rows + step.first, b.c.n = step.n, b.c.training = 1;
+		b.c.rate = step.rate, b.c.corrected = step.corrected, b.c.correction = step.correction;
+		if (threadIdx.x == 0) *b.sick = nothingSick;
+		double loss = gradients(b, a, part) / step.n;
+		if (threadIdx.x == 0 && !(fabs(loss) <= 1.7976931348623157e308)) atomicMin(b.sick, t.lossInstruction);
+		__syncthreads();
+		bool fine = *b.sick == nothingSick;
+		__syncthreads(); // all have read it before the update may change it
+		if (fine) {
+			if (t.maxNorm > 0) clip(b, part);
+			if (t.keep && t.maxNorm > 0) {
+				eachParameter(t, [&](const FleetLayer &, int, int dw, int, int, int at, float) { t.arena[dw] = b.grads[at]; });
+			}
+			update(b);
+		}
+		bool sick = *b.sick != nothingSick;
+		if (threadIdx.x == 0) t.results[s] = {loss, sick ? *b.sick + 1 : 0, 1};
+		__syncthreads();
+		if (sick) break;
+	}
+	eachParameter(t, [&](const FleetLayer &, int p, int, int, int, int at, float) { t.arena[p] = memory[at]; });
+}

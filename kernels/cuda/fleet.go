@@ -1,0 +1,239 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"unsafe"
+
+	"flowbench/kernels"
+)
+
+// Fleet trains Machines of one shape at once, each in a block of its own on one
+// multiprocessor, with its weights in shared memory (fleet.cu). What the Machines
+// learn does not depend on one another.
+type Fleet struct {
+	backend  *Backend
+	machines []*machine
+	plans    []fleetTrial
+	shared   int  // bytes of shared memory a block needs
+	keep     bool // leave what a step computes in the arenas
+	owned    []Pointer
+}
+
+// ErrNotForFleet is wrapped by the errors of NewFleet that mean that the programs
+// must be trained layer by layer, each on the whole device.
+var ErrNotForFleet = errors.New("the program does not fit a multiprocessor")
+
+// mostLayers and the rest are fleet.cu's.
+const (
+	mostLayers   = 8
+	fleetThreads = 256
+)
+
+// NewFleet takes Machines that this Backend compiled. They stay the caller's, who
+// writes and reads their parameters and scores with them between calls of Train.
+// All must have the same data bound, which they keep until Close.
+func (b *Backend) NewFleet(members []kernels.Machine) (*Fleet, error) {
+	f := &Fleet{backend: b}
+	for i, member := range members {
+		m, ok := member.(*machine)
+		if !ok || m.backend != b {
+			return nil, fmt.Errorf("cuda: machine %d is not this backend's", i)
+		}
+		f.machines = append(f.machines, m)
+	}
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	for i, m := range f.machines {
+		if err := f.add(m); err != nil {
+			return nil, errors.Join(fmt.Errorf("cuda: machine %d: %w", i, err), f.free())
+		}
+	}
+	return f, nil
+}
+
+func (f *Fleet) add(m *machine) error {
+	p, err := newFleetPlan(m)
+	if err != nil {
+		return err
+	}
+	shared, err := p.place(f.backend.driver.Device().SharedPerBlock)
+	if err != nil {
+		return err
+	}
+	f.shared = max(f.shared, shared)
+	if p.apart {
+		if p.grads, err = f.allocate(4 * int(p.params)); err != nil {
+			return err
+		}
+	}
+	if p.trial.loss, err = p.rule(f); err != nil {
+		return err
+	}
+	p.trial.grads = p.grads
+	f.plans = append(f.plans, p.trial)
+	return nil
+}
+
+func (f *Fleet) allocate(bytes int) (Pointer, error) {
+	p, err := f.backend.driver.Allocate(max(bytes, 1))
+	if err == nil {
+		f.owned = append(f.owned, p)
+	}
+	return p, err
+}
+
+// upload puts v where the call's other memory is, until the call ends.
+func upload[T any](f *Fleet, v []T) (Pointer, error) {
+	p, err := f.allocate(len(v) * int(unsafe.Sizeof(v[0])))
+	if err != nil {
+		return 0, err
+	}
+	return p, f.backend.driver.CopyIn(p, bytesOf(v))
+}
+
+// Train runs batches[i] in turn on machine i, all machines at once, and returns
+// what each step reports. A machine stops at the first step that is not finite;
+// the results of later ones have a NaN loss and name nothing.
+func (f *Fleet) Train(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
+	if len(batches) != len(f.machines) {
+		return nil, fmt.Errorf("cuda: batches for %d machines, want %d", len(batches), len(f.machines))
+	}
+	for i, m := range f.machines {
+		for _, b := range batches[i] {
+			if err := m.checkTrain(b); err != nil {
+				return nil, fmt.Errorf("machine %d: %w", i, err)
+			}
+		}
+		if m.table != f.machines[0].table {
+			return nil, fmt.Errorf("cuda: machine %d has other data bound than machine 0", i)
+		}
+	}
+	f.backend.turn.Lock()
+	defer f.backend.turn.Unlock()
+	lasting := len(f.owned)
+	results, err := f.run(batches)
+	for _, p := range f.owned[lasting:] {
+		err = errors.Join(err, f.backend.driver.Free(p))
+	}
+	f.owned = f.owned[:lasting]
+	return results, err
+}
+
+// run launches the kernel once, for all steps.
+func (f *Fleet) run(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
+	trials := append([]fleetTrial(nil), f.plans...)
+	for i := range trials {
+		if err := f.order(&trials[i], f.machines[i], batches[i]); err != nil {
+			return nil, err
+		}
+	}
+	list, err := upload(f, trials)
+	if err != nil {
+		return nil, err
+	}
+	table := f.machines[0].table
+	driver := f.backend.driver
+	err = driver.Launch(Launch{
+		Kernel: "fleet", Grid: [3]int{len(trials), 1, 1}, Block: fleetThreads, Shared: f.shared,
+		Args: bytesOf([]fleetArgs{{trials: list, x: table.x, targets: table.y}}),
+	})
+	if err != nil {
+		return nil, err
+	}
+	results := make([][]kernels.StepResult, len(trials))
+	for i := range trials {
+		if results[i], err = f.collect(i, trials[i].results, batches[i]); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// order uploads a trial's steps and their rows.
+func (f *Fleet) order(t *fleetTrial, m *machine, batches []kernels.Batch) error {
+	t.count = int32(len(batches))
+	if t.count == 0 {
+		return nil
+	}
+	t.seed = batches[0].Seed
+	if f.keep {
+		t.keep = 1
+	}
+	var rows []int32
+	steps := make([]fleetStep, len(batches))
+	for i, b := range batches {
+		if b.Seed != t.seed {
+			return fmt.Errorf("cuda: step %d has another seed than step %d", b.Step, batches[0].Step)
+		}
+		steps[i] = fleetStep{step: b.Step, first: int32(len(rows)), n: int32(len(b.Rows)), rate: b.LearningRate}
+		steps[i].corrected, steps[i].correction = corrections(m.optimizer, b)
+		rows = append(rows, b.Rows...)
+	}
+	var err error
+	if t.rows, err = upload(f, rows); err != nil {
+		return err
+	}
+	if t.steps, err = upload(f, steps); err != nil {
+		return err
+	}
+	t.results, err = upload(f, make([]fleetResult, len(batches)))
+	return err
+}
+
+func (f *Fleet) collect(i int, from Pointer, batches []kernels.Batch) ([]kernels.StepResult, error) {
+	m := f.machines[i]
+	if len(batches) == 0 {
+		return nil, nil
+	}
+	raw := make([]fleetResult, len(batches))
+	if err := f.backend.driver.CopyOut(bytesOf(raw), from); err != nil {
+		return nil, err
+	}
+	results := make([]kernels.StepResult, len(batches))
+	for s, r := range raw {
+		results[s] = kernels.StepResult{Loss: math.NaN(), NonFinite: kernels.None}
+		sick := int(r.sick)
+		if r.done != 0 && (sick == 0 || m.reached(sick-1)) {
+			results[s].Loss = r.loss
+		}
+		if sick == 0 {
+			continue
+		}
+		b, err := f.named(m, sick-1, batches[s])
+		if err != nil {
+			return nil, err
+		}
+		results[s].NonFinite = b
+	}
+	return results, nil
+}
+
+// named finds the buffer that a step left with a NaN or an infinity. Where the
+// step was not kept it is done again, layer by layer: it changed no parameter,
+// unless the update itself failed, and then they are what is looked at.
+func (f *Fleet) named(m *machine, instruction int, b kernels.Batch) (kernels.Buf, error) {
+	in := m.program.Train[instruction]
+	if _, updated := in.(kernels.Update); !updated && !f.keep {
+		result, err := m.trainOn(b)
+		return result.NonFinite, err
+	}
+	return m.locate(in, b.Rows)
+}
+
+// Close frees what the Fleet added to its Machines, which it leaves open.
+func (f *Fleet) Close() error {
+	f.backend.turn.Lock()
+	defer f.backend.turn.Unlock()
+	return f.free()
+}
+
+func (f *Fleet) free() error {
+	var failed []error
+	for _, p := range f.owned {
+		failed = append(failed, f.backend.driver.Free(p))
+	}
+	f.owned = nil
+	return errors.Join(failed...)
+}

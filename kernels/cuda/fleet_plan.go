@@ -1,0 +1,240 @@
+package cuda
+
+import (
+	"fmt"
+
+	"flowbench/kernels"
+)
+
+// The structs of fleet.cu.
+
+type fleetStep struct {
+	step                        uint64
+	first, n                    int32
+	rate, corrected, correction float32
+	reserved                    int32
+}
+
+type fleetResult struct {
+	loss       float64
+	sick, done int32
+}
+
+type fleetLayer struct {
+	in, out, stride                    int32
+	sharedW, sharedB, sharedY, sharedZ int32
+	w, b, dw, db, y, z, dy             int32
+	m1w, m2w, m1b, m2b                 int32
+	forward, backward                  int32
+	decayW, decayB                     float32
+	epilogue                           epilogue
+}
+
+type fleetTrial struct {
+	arena, grads, rows, steps, results                                                       Pointer
+	loss                                                                                     lossRule
+	seed                                                                                     uint64
+	count, tile, layers, inputs, params                                                      int32
+	sharedInput, sharedClean, sharedLoss, sharedEnd                                          int32
+	keep                                                                                     int32
+	noisy, corruptY, corruptInstruction, lossInstruction, clipInstruction, updateInstruction int32
+	sigma, maskRate                                                                          float32
+	stream                                                                                   uint32
+	maxNorm                                                                                  float32
+	rule                                                                                     updateRule
+	layer                                                                                    [mostLayers]fleetLayer
+}
+
+type fleetArgs struct{ trials, x, targets Pointer }
+
+// fleetPlan is a Program as fleet.cu wants it: a chain of dense layers, perhaps
+// with a noisy input, a loss, perhaps clipping, and an update.
+type fleetPlan struct {
+	machine *machine
+	program *kernels.Program
+	trial   fleetTrial
+	params  int32
+	apart   bool // gradients do not fit into shared memory
+	grads   Pointer
+	in      kernels.Loss
+	clean   bool // the loss compares with the table, which noise has changed
+}
+
+func newFleetPlan(m *machine) (*fleetPlan, error) {
+	p := &fleetPlan{machine: m, program: m.program}
+	p.trial.arena = m.arena
+	input := kernels.None // what the next layer must read
+	for i, b := range m.program.Buffers {
+		if b.Kind == kernels.Table {
+			input, p.trial.inputs = kernels.Buf(i), int32(b.Cols)
+		}
+	}
+	table := input
+	for i, in := range m.program.Train {
+		at := int32(i)
+		ok := true
+		switch in := in.(type) {
+		case kernels.Corrupt:
+			ok = in.X == table && p.trial.layers == 0
+			input = in.Y
+			p.corrupt(in, at)
+		case kernels.Dense:
+			ok = in.X == input && p.trial.layers < mostLayers
+			input = in.Y
+			if ok {
+				p.dense(in, at)
+			}
+		case kernels.DenseGrad:
+			ok = p.denseGrad(in, at, table)
+		case kernels.Loss:
+			ok = in.Pred == input && (in.Kind == kernels.BCE || in.Kind == kernels.SoftmaxCE || in.Target == table)
+			p.in, p.trial.lossInstruction = in, at
+			p.clean = p.trial.noisy != 0 && in.Target == table
+		case kernels.ClipGradient:
+			p.trial.maxNorm, p.trial.clipInstruction = in.MaxNorm, at
+		case kernels.Update:
+			p.update(in, at)
+		default:
+			ok = false
+		}
+		if !ok {
+			return nil, fmt.Errorf("%w: instruction %d, %T, is not part of a chain of dense layers of at most %d", ErrNotForFleet, i, in, mostLayers)
+		}
+	}
+	return p, nil
+}
+
+// at is a buffer's place in the arena, -1 for None.
+func (p *fleetPlan) at(b kernels.Buf) int32 {
+	if b == kernels.None {
+		return -1
+	}
+	return int32(p.program.Buffers[b].Offset)
+}
+
+func (p *fleetPlan) corrupt(in kernels.Corrupt, at int32) {
+	t := &p.trial
+	t.noisy, t.corruptY, t.corruptInstruction = 1, p.at(in.Y), at
+	t.sigma, t.maskRate, t.stream = in.Sigma, in.MaskRate, in.Stream
+}
+
+func (p *fleetPlan) dense(in kernels.Dense, at int32) {
+	l := &p.trial.layer[p.trial.layers]
+	p.trial.layers++
+	*l = fleetLayer{
+		in: int32(p.program.Buffers[in.X].Cols), out: int32(p.program.Buffers[in.Y].Cols),
+		w: p.at(in.W), b: p.at(in.B), dw: -1, db: -1, y: p.at(in.Y), z: p.at(in.Z), dy: -1,
+		m1w: -1, m2w: -1, m1b: -1, m2b: -1,
+		forward: at, epilogue: newEpilogue(in.Epilogue),
+	}
+	l.stride = l.out | 1
+}
+
+// denseGrad matches a gradient with its layer; the first layer must not want one
+// in its input.
+func (p *fleetPlan) denseGrad(in kernels.DenseGrad, at int32, table kernels.Buf) bool {
+	for i := range p.trial.layers {
+		l := &p.trial.layer[i]
+		if l.w == p.at(in.W) {
+			l.dw, l.db, l.dy, l.backward = p.at(in.DW), p.at(in.DB), p.at(in.DY), at
+			return (i > 0) == (in.DX != kernels.None)
+		}
+	}
+	return false
+}
+
+func (p *fleetPlan) update(in kernels.Update, at int32) {
+	p.trial.rule, p.trial.updateInstruction = newUpdateRule(in), at
+	moment := func(list []kernels.Buf, i int) int32 {
+		if i >= len(list) {
+			return -1
+		}
+		return p.at(list[i])
+	}
+	for i, param := range in.Params {
+		decay := float32(0)
+		if in.Decay != nil && in.Decay[i] {
+			decay = in.WeightDecay
+		}
+		for j := range p.trial.layers {
+			l := &p.trial.layer[j]
+			switch p.at(param) {
+			case l.w:
+				l.m1w, l.m2w, l.decayW = moment(in.M1, i), moment(in.M2, i), decay
+			case l.b:
+				l.m1b, l.m2b, l.decayB = moment(in.M1, i), moment(in.M2, i), decay
+			}
+		}
+	}
+}
+
+// place lays out shared memory of at most limit bytes: parameters, gradients if
+// they fit, and as large a tile as does. It returns the bytes.
+func (p *fleetPlan) place(limit int) (int, error) {
+	t := &p.trial
+	t.params = 0
+	for i := range t.layers {
+		l := &t.layer[i]
+		l.sharedW, l.sharedB = t.params, -1
+		t.params += l.in * l.stride
+		if l.b >= 0 {
+			l.sharedB = t.params
+			t.params += l.out
+		}
+	}
+	p.params = t.params
+	for _, apart := range []bool{false, true} {
+		for _, tile := range []int32{64, 48, 32, 16, 8} {
+			if bytes := p.placeTile(tile, apart); bytes <= limit {
+				p.apart = apart
+				return bytes, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("%w: %d parameters and the smallest tile need %d bytes of shared memory, the device gives a block %d",
+		ErrNotForFleet, t.params, p.placeTile(8, true), limit)
+}
+
+func (p *fleetPlan) placeTile(tile int32, apart bool) int {
+	t := &p.trial
+	t.tile = tile
+	end := t.params
+	if !apart {
+		end += t.params
+	}
+	take := func(cols int32) int32 {
+		at := end
+		end += tile * cols
+		return at
+	}
+	t.sharedInput, t.sharedClean = take(t.inputs), -1
+	if p.clean {
+		t.sharedClean = take(t.inputs)
+	}
+	for i := range t.layers {
+		l := &t.layer[i]
+		l.sharedY, l.sharedZ = take(l.out), -1
+		if l.z >= 0 {
+			l.sharedZ = take(l.out)
+		}
+	}
+	t.sharedLoss = take(t.layer[t.layers-1].out)
+	t.sharedEnd = (end + 1) / 2 * 2
+	return int(4*t.sharedEnd) + 8*fleetThreads + 8
+}
+
+// rule is the loss with its weights on the device.
+func (p *fleetPlan) rule(f *Fleet) (lossRule, error) {
+	r := lossRule{
+		kind: int32(p.in.Kind), cols: int32(p.program.Buffers[p.in.Pred].Cols), gamma: p.in.Gamma, delta: p.in.Delta,
+	}
+	if b := p.in.FeatureWeight; b != kernels.None {
+		r.featureWeight = p.machine.arena + Pointer(4*p.at(b))
+	}
+	if len(p.in.ClassWeight) == 0 {
+		return r, nil
+	}
+	var err error
+	r.classWeight, err = upload(f, p.in.ClassWeight)
+	return r, err
+}

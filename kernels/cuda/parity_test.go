@@ -1,0 +1,205 @@
+//go:build emu
+
+package cuda_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"flowbench/kernels"
+	"flowbench/kernels/cpu"
+	"flowbench/kernels/cuda"
+	"flowbench/kernels/kernelstest"
+)
+
+const tableRows = 200
+
+// models are the README's two networks, small batches.
+var models = map[string]*kernels.Program{"dnn": kernelstest.DNN(48), "autoencoder": kernelstest.Autoencoder(48)}
+
+// flows is a table of normal features with a target in every fifth row.
+func flows(cols int) kernels.Data {
+	rng := rand.New(rand.NewPCG(5, 6))
+	d := kernels.Data{X: make([]float32, tableRows*cols), Rows: tableRows, Cols: cols, Y: make([]float32, tableRows)}
+	for i := range d.X {
+		d.X[i] = float32(rng.NormFloat64())
+	}
+	for i := range d.Y {
+		if i%5 == 0 {
+			d.Y[i] = 1
+		}
+	}
+	return d
+}
+
+// trained compiles p, binds d and draws parameters from seed.
+func trained(t *testing.T, b kernels.Backend, p *kernels.Program, d kernels.Data, seed uint64) kernels.Machine {
+	t.Helper()
+	m, err := b.Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	if err := m.Bind(d); err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for i, buf := range p.Buffers {
+		if buf.Kind != kernels.Parameter {
+			continue
+		}
+		v := make([]float32, buf.Len())
+		for j := range v {
+			v[j] = float32(rng.NormFloat64() / math.Sqrt(float64(buf.Rows)))
+		}
+		if err := m.Write(kernels.Buf(i), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+// steps are n batches of rows drawn from seed.
+func steps(n int, seed uint64, rate float32) []kernels.Batch {
+	rng := rand.New(rand.NewPCG(seed, 2))
+	list := make([]kernels.Batch, n)
+	for i := range list {
+		rows := make([]int32, 48)
+		for j := range rows {
+			rows[j] = int32(rng.IntN(tableRows))
+		}
+		list[i] = kernels.Batch{Rows: rows, Step: uint64(i + 1), Seed: seed, LearningRate: rate}
+	}
+	return list
+}
+
+// parameters is all of m's parameters in one run.
+func parameters(t *testing.T, p *kernels.Program, m kernels.Machine) []float32 {
+	t.Helper()
+	var all []float32
+	for i, buf := range p.Buffers {
+		if buf.Kind == kernels.Parameter {
+			v := make([]float32, buf.Len())
+			if err := m.Read(kernels.Buf(i), v); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, v...)
+		}
+	}
+	return all
+}
+
+// distance is ‖got-want‖/‖want‖, NaN where either has one.
+func distance(got, want []float32) float64 {
+	above, below := 0.0, 0.0
+	for i, w := range want {
+		d := float64(got[i]) - float64(w)
+		above += d * d
+		below += float64(w) * float64(w)
+	}
+	return math.Sqrt(above / below)
+}
+
+// Twenty steps on the device, layer by layer and in a fleet, must end where the
+// processor's do.
+func TestTwentyStepsEqualCPU(t *testing.T) {
+	for name, p := range models {
+		t.Run(name, func(t *testing.T) {
+			d, list := flows(78), steps(20, 9, 1e-3)
+			want := trained(t, cpu.New(), p, d, 3)
+			for _, b := range list {
+				if _, err := want.Train(b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			onDevice(t, func(t *testing.T, b *cuda.Backend) {
+				layers, fleet := trained(t, b, p, d, 3), trained(t, b, p, d, 3)
+				for _, step := range list {
+					if _, err := layers.Train(step); err != nil {
+						t.Fatal(err)
+					}
+				}
+				train(t, b, []kernels.Machine{fleet}, [][]kernels.Batch{list})
+				for plan, m := range map[string]kernels.Machine{"layers": layers, "fleet": fleet} {
+					if d := distance(parameters(t, p, m), parameters(t, p, want)); !(d <= 1e-5) {
+						t.Errorf("%s: parameters differ by %.3g of their norm", plan, d)
+					}
+					if err := m.Close(); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// train runs the batches in one fleet.
+func train(t *testing.T, b *cuda.Backend, machines []kernels.Machine, batches [][]kernels.Batch) [][]kernels.StepResult {
+	t.Helper()
+	f, err := b.NewFleet(machines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := f.Train(batches)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return results
+}
+
+// A trial must end with the same bits alone and among others, in one launch and in
+// several.
+func TestFleetTrialsAreIndependent(t *testing.T) {
+	p, d := kernelstest.DNN(48), flows(78)
+	onDevice(t, func(t *testing.T, b *cuda.Backend) {
+		list := steps(6, 4, 1e-2)
+		alone := trained(t, b, p, d, 1)
+		train(t, b, []kernels.Machine{alone}, [][]kernels.Batch{list})
+		want := parameters(t, p, alone)
+
+		others := []kernels.Machine{trained(t, b, p, d, 7), trained(t, b, p, d, 1), trained(t, b, p, d, 8)}
+		train(t, b, others, [][]kernels.Batch{steps(9, 5, 1e-3), list[:2], nil})
+		train(t, b, others, [][]kernels.Batch{steps(1, 6, 1), list[2:], steps(3, 7, 0.1)})
+		for i, v := range parameters(t, p, others[1]) {
+			if math.Float32bits(v) != math.Float32bits(want[i]) {
+				t.Fatalf("parameter %d is %v among others, %v alone", i, v, want[i])
+			}
+		}
+		for _, m := range append(others, alone) {
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// A trial that diverges stops and is named; its neighbours go on.
+func TestFleetTrialDiverges(t *testing.T) {
+	p, d := kernelstest.DNN(48), flows(78)
+	onDevice(t, func(t *testing.T, b *cuda.Backend) {
+		machines := []kernels.Machine{trained(t, b, p, d, 1), trained(t, b, p, d, 2)}
+		wild := steps(4, 3, 1e-3)
+		wild[1].LearningRate = float32(math.Inf(1))
+		results := train(t, b, machines, [][]kernels.Batch{wild, steps(4, 3, 1e-3)})
+		if name := p.Buffers[max(results[0][1].NonFinite, 0)].Name; results[0][1].NonFinite == kernels.None || name != "dense0.weight" {
+			t.Errorf("named %q, want the first parameter", name)
+		}
+		if !math.IsNaN(results[0][2].Loss) || results[0][0].NonFinite != kernels.None {
+			t.Errorf("results of the trial that diverged: %+v", results[0])
+		}
+		for i, r := range results[1] {
+			if r.NonFinite != kernels.None || !(r.Loss > 0) {
+				t.Errorf("step %d of its neighbour: %+v", i, r)
+			}
+		}
+		for _, m := range machines {
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,292 @@
+package detect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"flowbench/data/parallel"
+	"flowbench/train/checkpoint"
+)
+
+// GMMOptions is what decides a GMM beside its data.
+type GMMOptions struct {
+	// Components is how many Gaussians there are.
+	Components int `json:"components"`
+	// Covariance is Full, Tied, Diagonal or Spherical; "" is the first.
+	Covariance string `json:"covariance"`
+	Seed       uint64 `json:"seed"`
+	// Iterations is how many steps of expectation and maximisation there are at the
+	// most.
+	Iterations int `json:"iterations"`
+	// Tolerance ends a fit whose mean log-likelihood changes by less.
+	Tolerance float64 `json:"tolerance"`
+	// Floor is added to every variance, so that no component shrinks to a point.
+	Floor float64 `json:"floor"`
+	// Restarts is how many starts compete by their likelihood; 0 is 1.
+	Restarts int `json:"restarts"`
+}
+
+// GMM learns a Gaussian mixture by expectation and maximisation from the clusters
+// of K-Means, and scores a row by its negative log-likelihood. A step costs
+// rows·components·cols² multiply-adds, twice for rows that several components
+// share.
+type GMM struct {
+	options  GMMOptions
+	shape    shape
+	mixture  *mixture
+	figures  Figures
+	warnings []string
+}
+
+// NewGMM returns an unfitted GMM.
+func NewGMM(o GMMOptions) *GMM { return &GMM{options: o} }
+
+// Name is "gmm", and after Fit with its size and kind: "gmm (8 full components)".
+func (g *GMM) Name() string {
+	if g.mixture == nil {
+		return "gmm"
+	}
+	return fmt.Sprintf("gmm (%d %s components)", g.mixture.k, g.mixture.covariance)
+}
+
+// Figures are log_likelihood (the mean over the rows), bic, aic, iterations,
+// converged (0 or 1) and degenerate, the number of components that warnings name.
+func (g *GMM) Figures() Figures { return g.figures }
+
+// Warnings says whether the fit did not converge, and which components are
+// degenerate: those of so few rows that the floor alone gives them extent in some
+// direction.
+func (g *GMM) Warnings() []string { return slices.Clone(g.warnings) }
+
+// Fit finds the mixture. It needs as many distinct rows as components.
+func (g *GMM) Fit(ctx context.Context, data Data) error {
+	*g = GMM{options: g.options}
+	if err := g.fit(ctx, data); err != nil {
+		*g = GMM{options: g.options}
+		return fmt.Errorf("gmm: %w", err)
+	}
+	return nil
+}
+
+func (g *GMM) fit(ctx context.Context, data Data) error {
+	if err := firstError(ctx.Err(), data.check()); err != nil {
+		return err
+	}
+	if err := g.options.check(data); err != nil {
+		return err
+	}
+	var chosen *em
+	for restart := range max(g.options.Restarts, 1) {
+		progress := data.Progress.part(restart, max(g.options.Restarts, 1))
+		e, err := g.options.clustered(ctx, data, uint64(restart), progress)
+		if err != nil {
+			return err
+		}
+		if err := g.options.run(ctx, e, progress); err != nil {
+			return err
+		}
+		if chosen == nil || e.likelihood > chosen.likelihood {
+			chosen = e
+		}
+	}
+	g.take(chosen, data)
+	return nil
+}
+
+func (o GMMOptions) check(data Data) error {
+	switch {
+	case o.Components < 1:
+		return fmt.Errorf("%d components: at least one is needed", o.Components)
+	case o.Iterations < 1:
+		return fmt.Errorf("%d iterations: at least one is needed", o.Iterations)
+	case !(o.Tolerance >= 0):
+		return fmt.Errorf("a tolerance of %v: write 0 or more", o.Tolerance)
+	case !(o.Floor >= 0) || math.IsInf(o.Floor, 0):
+		return fmt.Errorf("a floor of %v: write 0 or more", o.Floor)
+	case o.Restarts < 0:
+		return errors.New("restarts are not negative")
+	case !slices.Contains([]string{"", Full, Tied, Diagonal, Spherical}, o.Covariance):
+		return fmt.Errorf("covariance %q is none of %s, %s, %s, %s", o.Covariance, Full, Tied, Diagonal, Spherical)
+	}
+	each := int64(data.Cols) * 8
+	if o.Covariance != Diagonal && o.Covariance != Spherical {
+		each *= int64(data.Cols)
+	}
+	k := int64(o.Components)
+	return affordable(each*k*(emStrips+k+2)+int64(data.Rows)*20, nil)
+}
+
+// startIterations is how often the centroids that a mixture starts from move at
+// the most; scikit-learn's do 300 times, and hardly ever have to.
+const startIterations = 100
+
+// clustered begins with the clusters of K-Means as the components.
+func (o GMMOptions) clustered(ctx context.Context, data Data, restart uint64, progress Progress) (*em, error) {
+	k := NewKMeans(KMeansOptions{Clusters: o.Components, Seed: o.Seed + restart, Iterations: startIterations, Tolerance: 1e-4})
+	data.Progress = progress
+	if err := k.Fit(ctx, data); err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	label := make([]int32, data.Rows)
+	if err := k.Assign(data.X, label); err != nil {
+		return nil, err
+	}
+	return o.from(ctx, data, label, k.Centroids())
+}
+
+// from begins with the given component of each row; means are near theirs.
+func (o GMMOptions) from(ctx context.Context, data Data, label []int32, means []float64) (*em, error) {
+	covariance := o.Covariance
+	if covariance == "" {
+		covariance = Full
+	}
+	m := &mixture{covariance: covariance, k: o.Components, cols: data.Cols, mean: means, weight: make([]float64, o.Components)}
+	e := &em{mixture: m, data: data, floor: o.Floor, label: label}
+	return e, e.start(ctx)
+}
+
+// run steps until the likelihood stays. The last likelihood, labels and weights
+// are those of the last parameters.
+func (o GMMOptions) run(ctx context.Context, e *em, progress Progress) error {
+	before := math.Inf(-1)
+	for e.iterations < o.Iterations && !e.converged {
+		if err := e.step(ctx, nil, true); err != nil {
+			return err
+		}
+		e.iterations++
+		progress.report("expectation and maximisation", e.iterations, o.Iterations)
+		e.converged = math.Abs(e.likelihood-before) < o.Tolerance
+		before = e.likelihood
+	}
+	return e.step(ctx, nil, false)
+}
+
+// take keeps what a run found.
+func (g *GMM) take(e *em, data Data) {
+	g.mixture, g.shape = e.mixture, data.shape()
+	rows := float64(data.Rows)
+	free := float64(e.parameters())
+	g.figures = Figures{
+		"log_likelihood": e.likelihood, "iterations": float64(e.iterations), "converged": 0, "degenerate": 0,
+		"bic": -2*rows*e.likelihood + free*math.Log(rows), "aic": -2*rows*e.likelihood + 2*free,
+	}
+	if e.converged {
+		g.figures["converged"] = 1
+	} else {
+		g.warnings = append(g.warnings, fmt.Sprintf("the mixture still changes after %d iterations", e.iterations))
+	}
+	for c, n := range e.effective {
+		// A covariance of cols dimensions needs one row more than these.
+		if needs := e.needs(); n < needs {
+			g.figures["degenerate"]++
+			g.warnings = append(g.warnings, fmt.Sprintf("component %d is degenerate: it holds %.1f rows, and its covariance needs %.0f", c, n, needs))
+		}
+	}
+}
+
+// needs is how many rows a component must hold for a covariance of its own.
+func (e *em) needs() float64 {
+	if e.covariance == Full {
+		return float64(e.cols + 1)
+	}
+	return 2
+}
+
+// Score writes the negative logarithm of the density. One too far off for any
+// number is math.MaxFloat64.
+func (g *GMM) Score(x []float32, dst []float64) error {
+	if err := g.shape.checkScore(x, dst); err != nil {
+		return fmt.Errorf("gmm: %w", err)
+	}
+	m := g.mixture
+	parallel.Blocks(len(dst), chunkRows, func(from, to int) {
+		look, near := m.newLook(), make([][]int32, m.k)
+		for lo := from; lo < to; lo += blockRows {
+			m.nearestComponents(look, x, lo, min(lo+blockRows, to), near)
+			for component, rows := range near {
+				m.densities(look, x, rows, component)
+				for i, r := range rows {
+					sum, _ := logSumExp(look.density[i*m.k : (i+1)*m.k])
+					dst[r] = bounded(-sum)
+				}
+				near[component] = rows[:0]
+			}
+		}
+	})
+	return nil
+}
+
+// nearestComponents finds the likeliest component of rows lo to hi, as seen from
+// the first.
+func (m *mixture) nearestComponents(look *look, x []float32, lo, hi int, near [][]int32) {
+	rows := make([]int32, 0, blockRows)
+	for i := lo; i < hi; i++ {
+		rows = append(rows, int32(i))
+	}
+	if m.k == 1 {
+		near[0] = rows
+		return
+	}
+	m.densities(look, x, rows, 0)
+	for i, r := range rows {
+		_, largest := logSumExp(look.density[i*m.k : (i+1)*m.k])
+		near[largest] = append(near[largest], r)
+	}
+}
+
+// Save keeps the weights, the means and the scales.
+func (g *GMM) Save() (*checkpoint.File, error) {
+	f, err := newState("gmm", g.shape, g.options)
+	if err != nil {
+		return nil, err
+	}
+	m := g.mixture
+	f.Metadata["covariance"] = m.covariance
+	f.Tensors = []checkpoint.Tensor{
+		wide("weight", m.weight, m.k), wide("mean", m.mean, m.k, m.cols), wide("scale", m.scale, m.scaleShape()...),
+	}
+	return f, g.figures.save(f)
+}
+
+func (m *mixture) scaleShape() []int {
+	switch m.covariance {
+	case Full:
+		return []int{m.k, m.cols, m.cols}
+	case Tied:
+		return []int{m.cols, m.cols}
+	}
+	return []int{m.k, m.cols}
+}
+
+// Load takes a saved mixture. Warnings are not kept.
+func (g *GMM) Load(f *checkpoint.File) error {
+	*g = GMM{options: g.options}
+	loaded := GMM{}
+	s, err := readState(f, "gmm", &loaded.options)
+	if err != nil {
+		return err
+	}
+	m := &mixture{covariance: f.Metadata["covariance"], cols: s.cols}
+	if !slices.Contains([]string{Full, Tied, Diagonal, Spherical}, m.covariance) {
+		return fmt.Errorf("gmm: the file's covariance is %q", m.covariance)
+	}
+	var errs [4]error
+	m.weight, _, errs[0] = readWide(f, "weight", anySize)
+	m.k = len(m.weight)
+	m.mean, _, errs[1] = readWide(f, "mean", m.k, m.cols)
+	m.scale, _, errs[2] = readWide(f, "scale", m.scaleShape()...)
+	errs[3] = loaded.figures.load(f)
+	if err := firstError(errs[:]...); err != nil {
+		return fmt.Errorf("gmm: %w", err)
+	}
+	if m.k == 0 {
+		return errors.New("gmm: the file has no components")
+	}
+	m.prepare()
+	loaded.mixture, loaded.shape = m, s
+	*g = loaded
+	return nil
+}

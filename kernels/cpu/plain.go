@@ -35,25 +35,25 @@ func store(dst []float32, a, b, c, d float32) {
 	copy(dst, (&[plainWidth]float32{a, b, c, d})[:])
 }
 
-// plainTiles is level.product.
-func plainTiles(y, x []float32, n int, w *packed, floor float32) bool {
-	for j := 0; j < w.cols; j += plainWidth {
+// plainTiles is level.columns.
+func plainTiles(y []float32, stride int, x []float32, n int, w *packed, from, end int, floor float32) bool {
+	ok := true
+	for j := from; j < end; j += plainWidth {
 		panel := w.quads[j/plainWidth*w.depth:][:w.depth]
-		end := min(j+plainWidth, w.cols)
 		for i := range n {
 			a, b, c, d := dot4(0, 0, 0, 0, x[i*w.depth:][:w.depth], panel)
-			store(y[i*w.cols+j:i*w.cols+end], a, b, c, d)
+			store(y[i*stride+j-from:i*stride+min(j+plainWidth, end)-from], a, b, c, d)
 		}
 	}
-	y = y[:n*w.cols]
-	if w.bias != nil {
-		for i := range n {
-			add(y[i*w.cols:][:w.cols], w.bias)
+	for i := range n {
+		row := y[i*stride:][:end-from]
+		if w.bias != nil {
+			add(row, w.bias[from:end])
 		}
-	}
-	ok := finite(y)
-	for i, v := range y {
-		y[i] = max(v, floor)
+		ok = finite(row) && ok
+		for j, v := range row {
+			row[j] = max(v, floor)
+		}
 	}
 	return ok
 }

@@ -8,31 +8,37 @@ package cpu
 // gaps, and whether all of x·w + bias is finite. A NaN is never replaced by
 // floor. The assembly starts the sum with the bias, plain Go ends with it.
 func (l level) product(y, x []float32, n int, w *packed, floor float32) bool {
+	return l.columns(y, w.cols, x, n, w, 0, w.cols, floor)
+}
+
+// columns is product for the columns from a multiple of 32 up to end; rows of y
+// are stride apart and y begins with column from.
+func (l level) columns(y []float32, stride int, x []float32, n int, w *packed, from, end int, floor float32) bool {
 	if l == plain {
-		return plainTiles(y, x, n, w, floor)
+		return plainTiles(y, stride, x, n, w, from, end, floor)
 	}
 	sick := uint32(0)
-	for j := 0; j < w.cols; {
-		cols := w.cols - j
-		yj, xj, wj, bj := &y[j], &x[0], &w.panels[j*w.depth], &w.start[j]
+	for j := from; j < end; {
+		cols := end - j
+		yj, xj, wj, bj := &y[j-from], &x[0], &w.panels[j*w.depth], &w.start[j]
 		switch {
 		case l == avx512 && cols > panelWidth:
 			cols = min(cols, 2*panelWidth)
 			if n >= 8 {
-				sick |= product8x32AVX512(yj, w.cols, xj, w.depth, wj, w.depth, n, bj, floor, cols)
+				sick |= product8x32AVX512(yj, stride, xj, w.depth, wj, w.depth, n, bj, floor, cols)
 			} else {
-				sick |= product1x32AVX512(yj, w.cols, xj, w.depth, wj, w.depth, n, bj, floor, cols)
+				sick |= product1x32AVX512(yj, stride, xj, w.depth, wj, w.depth, n, bj, floor, cols)
 			}
 		case l == avx512 && n >= 8:
-			sick |= product8x16AVX512(yj, w.cols, xj, w.depth, wj, w.depth, n, bj, floor, cols)
+			sick |= product8x16AVX512(yj, stride, xj, w.depth, wj, w.depth, n, bj, floor, cols)
 		case l == avx512:
-			sick |= product1x16AVX512(yj, w.cols, xj, w.depth, wj, w.depth, n, bj, floor, cols)
+			sick |= product1x16AVX512(yj, stride, xj, w.depth, wj, w.depth, n, bj, floor, cols)
 		default:
 			cols = min(cols, panelWidth)
 			if n >= 4 {
-				sick |= product4x16AVX2(yj, w.cols, xj, w.depth, wj, w.depth, n, bj, floor, cols)
+				sick |= product4x16AVX2(yj, stride, xj, w.depth, wj, w.depth, n, bj, floor, cols)
 			} else {
-				sick |= product1x16AVX2(yj, w.cols, xj, w.depth, wj, w.depth, n, bj, floor, cols)
+				sick |= product1x16AVX2(yj, stride, xj, w.depth, wj, w.depth, n, bj, floor, cols)
 			}
 		}
 		j += cols

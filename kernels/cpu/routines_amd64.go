@@ -139,6 +139,26 @@ func mseAVX2(dpred *float32, pred *float32, target *float32, weight *float32, ro
 //go:noescape
 func huberAVX2(dpred *float32, pred *float32, target *float32, weight *float32, rows *float64, factor float32, delta float32, n int, cols int) uint32
 
+// squareSumsAVX2 is plainSquareSums.
+//
+//go:noescape
+func squareSumsAVX2(sums *float64, x *float32, n int, cols int)
+
+// addNormsAVX2 is plainAddNorms.
+//
+//go:noescape
+func addNormsAVX2(v *float32, xnorms *float32, ynorms *float32, n int, cols int)
+
+// nearestAVX2 is plainNearest for cols a multiple of 16.
+//
+//go:noescape
+func nearestAVX2(least *float32, index *int32, v *float32, xnorms *float32, ynorms *float32, base int32, n int, cols int)
+
+// withinAVX2 is plainWithin for cols a multiple of 16.
+//
+//go:noescape
+func withinAVX2(bits *uint64, stride int, v *float32, xnorms *float32, ynorms *float32, radius float32, n int, cols int)
+
 // peakAVX2 multiplies and adds in 12 chains of registers and returns 12·turns·x².
 //
 //go:noescape
@@ -288,6 +308,26 @@ func mseAVX512(dpred *float32, pred *float32, target *float32, weight *float32, 
 //
 //go:noescape
 func huberAVX512(dpred *float32, pred *float32, target *float32, weight *float32, rows *float64, factor float32, delta float32, n int, cols int) uint32
+
+// squareSumsAVX512 is plainSquareSums.
+//
+//go:noescape
+func squareSumsAVX512(sums *float64, x *float32, n int, cols int)
+
+// addNormsAVX512 is plainAddNorms.
+//
+//go:noescape
+func addNormsAVX512(v *float32, xnorms *float32, ynorms *float32, n int, cols int)
+
+// nearestAVX512 is plainNearest for cols a multiple of 16.
+//
+//go:noescape
+func nearestAVX512(least *float32, index *int32, v *float32, xnorms *float32, ynorms *float32, base int32, n int, cols int)
+
+// withinAVX512 is plainWithin for cols a multiple of 16.
+//
+//go:noescape
+func withinAVX512(bits *uint64, stride int, v *float32, xnorms *float32, ynorms *float32, radius float32, n int, cols int)
 
 // peakAVX512 multiplies and adds in 24 chains of registers and returns 24·turns·x².
 //

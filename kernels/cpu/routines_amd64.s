@@ -3982,6 +3982,275 @@ DATA word3F000000<>+24(SB)/4, $0x3f000000
 DATA word3F000000<>+28(SB)/4, $0x3f000000
 GLOBL word3F000000<>(SB), RODATA|NOPTR, $32
 
+// func squareSumsAVX2(sums *float64, x *float32, n int, cols int)
+// Requires: AVX, FMA3
+TEXT ·squareSumsAVX2(SB), NOSPLIT, $0-32
+	MOVQ sums+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ cols+24(FP), DX
+	MOVQ n+16(FP), BX
+
+rows:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   DX, SI
+	XORQ   DI, DI
+	SUBQ   $+16, SI
+	JLT    rowTail
+
+rowFull:
+	VMOVUPS      (CX)(DI*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VFMADD231PD  Y4, Y4, Y0
+	VFMADD231PD  Y5, Y5, Y1
+	VMOVUPS      32(CX)(DI*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VFMADD231PD  Y4, Y4, Y2
+	VFMADD231PD  Y5, Y5, Y3
+	ADDQ         $+16, DI
+	SUBQ         $+16, SI
+	JGE          rowFull
+
+rowTail:
+	ADDQ         $+16, SI
+	JZ           rowDone
+	MOVQ         $+16, R8
+	SUBQ         SI, R8
+	LEAQ         columnMasks<>+0(SB), SI
+	VMOVUPS      (SI)(R8*4), Y4
+	LEAQ         columnMasks<>+0(SB), SI
+	VMOVUPS      32(SI)(R8*4), Y5
+	VMASKMOVPS   (CX)(DI*4), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X6
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X6, Y6
+	VFMADD231PD  Y4, Y4, Y0
+	VFMADD231PD  Y6, Y6, Y1
+	VMASKMOVPS   32(CX)(DI*4), Y5, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VFMADD231PD  Y4, Y4, Y2
+	VFMADD231PD  Y5, Y5, Y3
+
+rowDone:
+	VADDPD       Y0, Y2, Y0
+	VADDPD       Y1, Y3, Y1
+	VADDPD       Y0, Y1, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X0, X1, X1
+	VUNPCKHPD    X1, X1, X0
+	VADDSD       X0, X1, X1
+	VMOVSD       X1, (AX)
+	ADDQ         $+8, AX
+	MOVQ         DX, SI
+	SHLQ         $0x02, SI
+	ADDQ         SI, CX
+	DECQ         BX
+	JNZ          rows
+	VZEROUPPER
+	RET
+
+// func addNormsAVX2(v *float32, xnorms *float32, ynorms *float32, n int, cols int)
+// Requires: AVX
+TEXT ·addNormsAVX2(SB), NOSPLIT, $0-40
+	MOVQ   v+0(FP), AX
+	MOVQ   xnorms+8(FP), CX
+	MOVQ   ynorms+16(FP), DX
+	MOVQ   cols+32(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   n+24(FP), SI
+
+rows:
+	VBROADCASTSS (CX), Y1
+	ADDQ         $0x04, CX
+	MOVQ         BX, DI
+	XORQ         R8, R8
+	SUBQ         $+16, DI
+	JLT          rowTail
+
+rowFull:
+	VMOVUPS (AX)(R8*4), Y2
+	VMOVUPS (DX)(R8*4), Y3
+	VADDPS  Y3, Y1, Y3
+	VADDPS  Y2, Y3, Y2
+	VMAXPS  Y2, Y0, Y2
+	VMOVUPS Y2, (AX)(R8*4)
+	VMOVUPS 32(AX)(R8*4), Y2
+	VMOVUPS 32(DX)(R8*4), Y3
+	VADDPS  Y3, Y1, Y3
+	VADDPS  Y2, Y3, Y2
+	VMAXPS  Y2, Y0, Y2
+	VMOVUPS Y2, 32(AX)(R8*4)
+	ADDQ    $+16, R8
+	SUBQ    $+16, DI
+	JGE     rowFull
+
+rowTail:
+	ADDQ       $+16, DI
+	JZ         rowDone
+	MOVQ       $+16, R9
+	SUBQ       DI, R9
+	LEAQ       columnMasks<>+0(SB), DI
+	VMOVUPS    (DI)(R9*4), Y2
+	LEAQ       columnMasks<>+0(SB), DI
+	VMOVUPS    32(DI)(R9*4), Y3
+	VMASKMOVPS (AX)(R8*4), Y2, Y4
+	VMASKMOVPS (DX)(R8*4), Y2, Y5
+	VADDPS     Y5, Y1, Y5
+	VADDPS     Y4, Y5, Y4
+	VMAXPS     Y4, Y0, Y4
+	VMASKMOVPS Y4, Y2, (AX)(R8*4)
+	VMASKMOVPS 32(AX)(R8*4), Y3, Y2
+	VMASKMOVPS 32(DX)(R8*4), Y3, Y4
+	VADDPS     Y4, Y1, Y1
+	VADDPS     Y2, Y1, Y1
+	VMAXPS     Y1, Y0, Y1
+	VMASKMOVPS Y1, Y3, 32(AX)(R8*4)
+
+rowDone:
+	MOVQ BX, DI
+	SHLQ $0x02, DI
+	ADDQ DI, AX
+	DECQ SI
+	JNZ  rows
+	VZEROUPPER
+	RET
+
+// func nearestAVX2(least *float32, index *int32, v *float32, xnorms *float32, ynorms *float32, base int32, n int, cols int)
+// Requires: AVX, AVX2
+TEXT ·nearestAVX2(SB), NOSPLIT, $0-64
+	MOVQ   least+0(FP), AX
+	MOVQ   index+8(FP), CX
+	MOVQ   v+16(FP), DX
+	MOVQ   cols+56(FP), BX
+	MOVQ   n+48(FP), SI
+	MOVQ   xnorms+24(FP), DI
+	VXORPS Y0, Y0, Y0
+
+rows:
+	VBROADCASTSS (DI), Y3
+	VBROADCASTSS (AX), Y1
+	VPBROADCASTD (CX), Y2
+	VBROADCASTSS base+40(FP), Y4
+	VPADDD       ascending<>+0(SB), Y4, Y4
+	MOVQ         ynorms+32(FP), R9
+	MOVQ         BX, R8
+
+columns:
+	VMOVUPS      (DX), Y5
+	VMOVUPS      (R9), Y6
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, R9
+	VADDPS       Y6, Y3, Y6
+	VADDPS       Y5, Y6, Y5
+	VMAXPS       Y5, Y0, Y5
+	VCMPPS       $0x01, Y1, Y5, Y6
+	VBLENDVPS    Y6, Y5, Y1, Y1
+	VMOVAPS      Y1, Y1
+	VBLENDVPS    Y6, Y4, Y2, Y2
+	VMOVAPS      Y2, Y2
+	VPADDD       word00000008<>+0(SB), Y4, Y4
+	SUBQ         $0x08, R8
+	JNZ          columns
+	VPERM2F128   $0x01, Y1, Y1, Y3
+	VMINPS       Y3, Y1, Y3
+	VPERMILPS    $0x4e, Y3, Y4
+	VMINPS       Y4, Y3, Y3
+	VPERMILPS    $0xb1, Y3, Y4
+	VMINPS       Y4, Y3, Y3
+	VCMPPS       $0x01, Y1, Y3, Y1
+	VBROADCASTSS word7FFFFFFF<>+0(SB), Y4
+	VBLENDVPS    Y1, Y4, Y2, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y2
+	VPMINSD      Y2, Y1, Y1
+	VPERMILPS    $0x4e, Y1, Y2
+	VPMINSD      Y2, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y2
+	VPMINSD      Y2, Y1, Y1
+	VMOVSS       X3, (AX)
+	VMOVD        X1, (CX)
+	ADDQ         $0x04, AX
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DI
+	DECQ         SI
+	JNZ          rows
+	VZEROUPPER
+	RET
+
+DATA ascending<>+0(SB)/4, $0x00000000
+DATA ascending<>+4(SB)/4, $0x00000001
+DATA ascending<>+8(SB)/4, $0x00000002
+DATA ascending<>+12(SB)/4, $0x00000003
+DATA ascending<>+16(SB)/4, $0x00000004
+DATA ascending<>+20(SB)/4, $0x00000005
+DATA ascending<>+24(SB)/4, $0x00000006
+DATA ascending<>+28(SB)/4, $0x00000007
+DATA ascending<>+32(SB)/4, $0x00000008
+DATA ascending<>+36(SB)/4, $0x00000009
+DATA ascending<>+40(SB)/4, $0x0000000a
+DATA ascending<>+44(SB)/4, $0x0000000b
+DATA ascending<>+48(SB)/4, $0x0000000c
+DATA ascending<>+52(SB)/4, $0x0000000d
+DATA ascending<>+56(SB)/4, $0x0000000e
+DATA ascending<>+60(SB)/4, $0x0000000f
+GLOBL ascending<>(SB), RODATA|NOPTR, $64
+
+DATA word00000008<>+0(SB)/4, $0x00000008
+DATA word00000008<>+4(SB)/4, $0x00000008
+DATA word00000008<>+8(SB)/4, $0x00000008
+DATA word00000008<>+12(SB)/4, $0x00000008
+DATA word00000008<>+16(SB)/4, $0x00000008
+DATA word00000008<>+20(SB)/4, $0x00000008
+DATA word00000008<>+24(SB)/4, $0x00000008
+DATA word00000008<>+28(SB)/4, $0x00000008
+GLOBL word00000008<>(SB), RODATA|NOPTR, $32
+
+// func withinAVX2(bits *uint64, stride int, v *float32, xnorms *float32, ynorms *float32, radius float32, n int, cols int)
+// Requires: AVX
+TEXT ·withinAVX2(SB), NOSPLIT, $0-64
+	MOVQ         bits+0(FP), AX
+	MOVQ         stride+8(FP), CX
+	MOVQ         v+16(FP), DX
+	MOVQ         xnorms+24(FP), BX
+	MOVQ         cols+56(FP), SI
+	MOVQ         n+48(FP), DI
+	VXORPS       Y0, Y0, Y0
+	VBROADCASTSS radius+40(FP), Y1
+
+rows:
+	MOVQ         ynorms+32(FP), R10
+	VBROADCASTSS (BX), Y2
+	MOVQ         AX, R8
+	MOVQ         SI, R9
+
+columns:
+	VMOVUPS   (DX), Y3
+	VMOVUPS   (R10), Y4
+	ADDQ      $0x20, DX
+	ADDQ      $0x20, R10
+	VADDPS    Y4, Y2, Y4
+	VADDPS    Y3, Y4, Y3
+	VMAXPS    Y3, Y0, Y3
+	VCMPPS    $0x02, Y1, Y3, Y3
+	VMOVMSKPS Y3, R11
+	MOVB      R11, (R8)
+	ADDQ      $0x01, R8
+	SUBQ      $0x08, R9
+	JNZ       columns
+	ADDQ      CX, AX
+	ADDQ      $0x04, BX
+	DECQ      DI
+	JNZ       rows
+	VZEROUPPER
+	RET
+
 // func peakAVX2(x float32, turns int) float32
 // Requires: AVX, FMA3, SSE
 TEXT ·peakAVX2(SB), NOSPLIT, $0-20
@@ -6341,16 +6610,6 @@ DATA blocksAVX512<>+48(SB)/8, $0x0000000000000003
 DATA blocksAVX512<>+56(SB)/8, $0x0000000000000007
 GLOBL blocksAVX512<>(SB), RODATA|NOPTR, $64
 
-DATA word00000008<>+0(SB)/4, $0x00000008
-DATA word00000008<>+4(SB)/4, $0x00000008
-DATA word00000008<>+8(SB)/4, $0x00000008
-DATA word00000008<>+12(SB)/4, $0x00000008
-DATA word00000008<>+16(SB)/4, $0x00000008
-DATA word00000008<>+20(SB)/4, $0x00000008
-DATA word00000008<>+24(SB)/4, $0x00000008
-DATA word00000008<>+28(SB)/4, $0x00000008
-GLOBL word00000008<>(SB), RODATA|NOPTR, $32
-
 // func noiseAVX512(y *float32, n int, from *uint32, sigma float32) uint32
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·noiseAVX512(SB), NOSPLIT, $0-36
@@ -7481,6 +7740,229 @@ rowDone:
 	VCMPPS        $0x03, Z0, Z0, K1
 	KMOVW         K1, AX
 	MOVL          AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func squareSumsAVX512(sums *float64, x *float32, n int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·squareSumsAVX512(SB), NOSPLIT, $0-32
+	MOVQ sums+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ cols+24(FP), DX
+	MOVQ n+16(FP), BX
+
+rows:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   DX, SI
+	XORQ   DI, DI
+	SUBQ   $+16, SI
+	JLT    rowTail
+
+rowFull:
+	VMOVUPS       (CX)(DI*4), Z2
+	VEXTRACTF32X8 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VCVTPS2PD     Y3, Z3
+	VFMADD231PD   Z2, Z2, Z0
+	VFMADD231PD   Z3, Z3, Z1
+	ADDQ          $+16, DI
+	SUBQ          $+16, SI
+	JGE           rowFull
+
+rowTail:
+	ADDQ          $+16, SI
+	JZ            rowDone
+	MOVQ          $-1, R8
+	BZHIQ         SI, R8, R8
+	KMOVW         R8, K1
+	VMOVUPS.Z     (CX)(DI*4), K1, Z2
+	VEXTRACTF32X8 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VCVTPS2PD     Y3, Z3
+	VFMADD231PD   Z2, Z2, Z0
+	VFMADD231PD   Z3, Z3, Z1
+
+rowDone:
+	VADDPD        Z0, Z1, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VADDPD        Y0, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X3
+	VADDPD        X2, X3, X3
+	VUNPCKHPD     X3, X3, X2
+	VADDSD        X2, X3, X3
+	VMOVSD        X3, (AX)
+	ADDQ          $+8, AX
+	MOVQ          DX, SI
+	SHLQ          $0x02, SI
+	ADDQ          SI, CX
+	DECQ          BX
+	JNZ           rows
+	VZEROUPPER
+	RET
+
+// func addNormsAVX512(v *float32, xnorms *float32, ynorms *float32, n int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addNormsAVX512(SB), NOSPLIT, $0-40
+	MOVQ   v+0(FP), AX
+	MOVQ   xnorms+8(FP), CX
+	MOVQ   ynorms+16(FP), DX
+	MOVQ   cols+32(FP), BX
+	VPXORD Z0, Z0, Z0
+	MOVQ   n+24(FP), SI
+
+rows:
+	VBROADCASTSS (CX), Z1
+	ADDQ         $0x04, CX
+	MOVQ         BX, DI
+	XORQ         R8, R8
+	SUBQ         $+16, DI
+	JLT          rowTail
+
+rowFull:
+	VMOVUPS (AX)(R8*4), Z2
+	VMOVUPS (DX)(R8*4), Z3
+	VADDPS  Z3, Z1, Z3
+	VADDPS  Z2, Z3, Z2
+	VMAXPS  Z2, Z0, Z2
+	VMOVUPS Z2, (AX)(R8*4)
+	ADDQ    $+16, R8
+	SUBQ    $+16, DI
+	JGE     rowFull
+
+rowTail:
+	ADDQ      $+16, DI
+	JZ        rowDone
+	MOVQ      $-1, R9
+	BZHIQ     DI, R9, R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (AX)(R8*4), K1, Z2
+	VMOVUPS.Z (DX)(R8*4), K1, Z3
+	VADDPS    Z3, Z1, Z1
+	VADDPS    Z2, Z1, Z1
+	VMAXPS    Z1, Z0, Z1
+	VMOVUPS   Z1, K1, (AX)(R8*4)
+
+rowDone:
+	MOVQ BX, DI
+	SHLQ $0x02, DI
+	ADDQ DI, AX
+	DECQ SI
+	JNZ  rows
+	VZEROUPPER
+	RET
+
+// func nearestAVX512(least *float32, index *int32, v *float32, xnorms *float32, ynorms *float32, base int32, n int, cols int)
+// Requires: AVX, AVX512F
+TEXT ·nearestAVX512(SB), NOSPLIT, $0-64
+	MOVQ   least+0(FP), AX
+	MOVQ   index+8(FP), CX
+	MOVQ   v+16(FP), DX
+	MOVQ   cols+56(FP), BX
+	MOVQ   n+48(FP), SI
+	MOVQ   xnorms+24(FP), DI
+	VPXORD Z0, Z0, Z0
+
+rows:
+	VBROADCASTSS (DI), Z3
+	VBROADCASTSS (AX), Z1
+	VPBROADCASTD (CX), Z2
+	VBROADCASTSS base+40(FP), Z4
+	VPADDD       ascending<>+0(SB), Z4, Z4
+	MOVQ         ynorms+32(FP), R9
+	MOVQ         BX, R8
+
+columns:
+	VMOVUPS      (DX), Z5
+	VMOVUPS      (R9), Z6
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, R9
+	VADDPS       Z6, Z3, Z6
+	VADDPS       Z5, Z6, Z5
+	VMAXPS       Z5, Z0, Z5
+	VCMPPS       $0x01, Z1, Z5, K1
+	VBLENDMPS    Z5, Z1, K1, Z7
+	VMOVAPS      Z7, Z1
+	VBLENDMPS    Z4, Z2, K1, Z8
+	VMOVAPS      Z8, Z2
+	VPADDD.BCST  word00000010<>+0(SB), Z4, Z4
+	SUBQ         $0x10, R8
+	JNZ          columns
+	VSHUFF64X2   $0x4e, Z1, Z1, Z3
+	VMINPS       Z3, Z1, Z3
+	VSHUFF64X2   $0xb1, Z3, Z3, Z4
+	VMINPS       Z4, Z3, Z3
+	VPERMILPS    $0x4e, Z3, Z4
+	VMINPS       Z4, Z3, Z3
+	VPERMILPS    $0xb1, Z3, Z4
+	VMINPS       Z4, Z3, Z3
+	VCMPPS       $0x01, Z1, Z3, K1
+	VBROADCASTSS word7FFFFFFF<>+0(SB), Z1
+	VBLENDMPS    Z1, Z2, K1, Z9
+	VSHUFF64X2   $0x4e, Z9, Z9, Z1
+	VPMINSD      Z1, Z9, Z1
+	VSHUFF64X2   $0xb1, Z1, Z1, Z2
+	VPMINSD      Z2, Z1, Z1
+	VPERMILPS    $0x4e, Z1, Z2
+	VPMINSD      Z2, Z1, Z1
+	VPERMILPS    $0xb1, Z1, Z2
+	VPMINSD      Z2, Z1, Z1
+	VMOVSS       X3, (AX)
+	VMOVD        X1, (CX)
+	ADDQ         $0x04, AX
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DI
+	DECQ         SI
+	JNZ          rows
+	VZEROUPPER
+	RET
+
+DATA word00000010<>+0(SB)/4, $0x00000010
+DATA word00000010<>+4(SB)/4, $0x00000010
+DATA word00000010<>+8(SB)/4, $0x00000010
+DATA word00000010<>+12(SB)/4, $0x00000010
+DATA word00000010<>+16(SB)/4, $0x00000010
+DATA word00000010<>+20(SB)/4, $0x00000010
+DATA word00000010<>+24(SB)/4, $0x00000010
+DATA word00000010<>+28(SB)/4, $0x00000010
+GLOBL word00000010<>(SB), RODATA|NOPTR, $32
+
+// func withinAVX512(bits *uint64, stride int, v *float32, xnorms *float32, ynorms *float32, radius float32, n int, cols int)
+// Requires: AVX, AVX512F
+TEXT ·withinAVX512(SB), NOSPLIT, $0-64
+	MOVQ         bits+0(FP), AX
+	MOVQ         stride+8(FP), CX
+	MOVQ         v+16(FP), DX
+	MOVQ         xnorms+24(FP), BX
+	MOVQ         cols+56(FP), SI
+	MOVQ         n+48(FP), DI
+	VPXORD       Z0, Z0, Z0
+	VBROADCASTSS radius+40(FP), Z1
+
+rows:
+	MOVQ         ynorms+32(FP), R10
+	VBROADCASTSS (BX), Z2
+	MOVQ         AX, R8
+	MOVQ         SI, R9
+
+columns:
+	VMOVUPS (DX), Z3
+	VMOVUPS (R10), Z4
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, R10
+	VADDPS  Z4, Z2, Z4
+	VADDPS  Z3, Z4, Z3
+	VMAXPS  Z3, Z0, Z3
+	VCMPPS  $0x02, Z1, Z3, K1
+	KMOVW   K1, R11
+	MOVW    R11, (R8)
+	ADDQ    $0x02, R8
+	SUBQ    $0x10, R9
+	JNZ     columns
+	ADDQ    CX, AX
+	ADDQ    $0x04, BX
+	DECQ    DI
+	JNZ     rows
 	VZEROUPPER
 	RET
 

@@ -78,6 +78,18 @@ func huberAVX2(dpred, pred, target, weight *float32, rows *float64, factor, delt
 	panic("cpu: no assembly")
 }
 
+func squareSumsAVX2(sums *float64, x *float32, n, cols int) { panic("cpu: no assembly") }
+
+func addNormsAVX2(v, xnorms, ynorms *float32, n, cols int) { panic("cpu: no assembly") }
+
+func nearestAVX2(least *float32, index *int32, v, xnorms, ynorms *float32, base int32, n, cols int) {
+	panic("cpu: no assembly")
+}
+
+func withinAVX2(bits *uint64, stride int, v, xnorms, ynorms *float32, radius float32, n, cols int) {
+	panic("cpu: no assembly")
+}
+
 func peakAVX2(x float32, turns int) float32 { panic("cpu: no assembly") }
 
 func product8x16AVX512(y *float32, ldy int, x *float32, ldx int, w *float32, depth, rows int, bias *float32, floor float32, cols int) uint32 {
@@ -163,6 +175,18 @@ func mseAVX512(dpred, pred, target, weight *float32, rows *float64, factor float
 }
 
 func huberAVX512(dpred, pred, target, weight *float32, rows *float64, factor, delta float32, n, cols int) uint32 {
+	panic("cpu: no assembly")
+}
+
+func squareSumsAVX512(sums *float64, x *float32, n, cols int) { panic("cpu: no assembly") }
+
+func addNormsAVX512(v, xnorms, ynorms *float32, n, cols int) { panic("cpu: no assembly") }
+
+func nearestAVX512(least *float32, index *int32, v, xnorms, ynorms *float32, base int32, n, cols int) {
+	panic("cpu: no assembly")
+}
+
+func withinAVX512(bits *uint64, stride int, v, xnorms, ynorms *float32, radius float32, n, cols int) {
 	panic("cpu: no assembly")
 }
 

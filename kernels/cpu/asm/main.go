@@ -47,6 +47,7 @@ func main() {
 		set.draws()
 		set.layerNorms()
 		set.losses()
+		set.distances()
 		set.peak()
 	}
 	Generate()

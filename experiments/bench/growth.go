@@ -85,9 +85,14 @@ func PlotGrowth(path string, results []StepResult) error {
 		line.Color, dots.Color = plotutil.Color(i), plotutil.Color(i)
 		line.Width, dots.Shape = vg.Points(1.5), plotutil.Shape(i)
 		p.Add(line, dots)
-		p.Legend.Add(fmt.Sprintf("w = %d", width), line, dots)
+		name, err := plotter.NewLabels(plotter.XYLabels{XYs: points[len(points)-1:], Labels: []string{fmt.Sprintf("w = %d", width)}})
+		if err != nil {
+			return fmt.Errorf("plot: %w", err)
+		}
+		name.Offset = vg.Point{X: vg.Points(6), Y: vg.Points(-3)}
+		p.Add(name)
 	}
-	p.Legend.Top, p.Legend.Left = false, false
+	p.X.Max *= 1.6 // room for the names of the lines, behind their ends
 	if err := p.Save(18*vg.Centimeter, 11*vg.Centimeter, path); err != nil {
 		return fmt.Errorf("plot: %s: %w", path, err)
 	}

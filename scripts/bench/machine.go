@@ -30,7 +30,7 @@ func readMachine(ctx context.Context, s settings) machine {
 	if kib, err := strconv.ParseFloat(fromFile("/proc/meminfo", `(?m)^MemTotal:\s+(\d+) kB`), 64); err == nil {
 		m.memory = fmt.Sprintf("%.0f GiB", kib/(1<<20))
 	}
-	if changed, err := output(ctx, nil, "git", "status", "--porcelain", "--untracked-files=no"); err != nil || changed != "" {
+	if changed, err := output(ctx, nil, "git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!"+resultFile, ":!"+growthPlot); err != nil || changed != "" {
 		m.commit += " with changes that are not committed"
 	}
 	return m

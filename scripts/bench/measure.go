@@ -67,6 +67,7 @@ func (r *report) measure(ctx context.Context) error {
 
 // round measures flowbench and then every ruler once.
 func (r *report) round(ctx context.Context, all []ruler) error {
+	fmt.Fprintln(os.Stderr, "measuring", ours)
 	steps, err := ourSteps(ctx, r.settings)
 	if err != nil {
 		return err
@@ -86,6 +87,7 @@ func (r *report) round(ctx context.Context, all []ruler) error {
 		if r.missing[one.name] != "" {
 			continue
 		}
+		fmt.Fprintln(os.Stderr, "measuring", one.name)
 		out, err := output(ctx, one.environment, one.command(r.settings)...)
 		if err != nil {
 			return err
@@ -110,14 +112,11 @@ func stepKey(s bench.StepResult) string {
 	return fmt.Sprintf("%s/%d threads=%d", s.Work, s.Batch, s.Threads)
 }
 
-// growthPlot is where the plot lies, seen from BENCH.md.
-const growthPlot = "scripts/bench/growth.svg"
-
 func (r *report) rest(ctx context.Context) error {
 	fmt.Fprintln(os.Stderr, "measuring growth")
 	var err error
 	repeats := fmt.Sprint(r.settings.repeats)
-	if r.growth, err = objects[bench.StepResult](ctx, r.settings, "step", "--growth", "--repeat", repeats, "--plot", growthPlot); err != nil {
+	if r.growth, err = objects[bench.StepResult](ctx, r.settings, "step", "--growth", "--repeat", repeats, "--plot", r.settings.plot()); err != nil {
 		return err
 	}
 	fmt.Fprintln(os.Stderr, "taking a profile")

@@ -155,17 +155,16 @@ func geluSlope(z float64) float64 {
 	return normalCDF(z) + z*scale*math.Exp(-z*z/2)
 }
 
-// reluGrad scales dy and clears it where y <= 0.
-func (l level) reluGrad(dy, y []float32, scale float32) {
-	y = y[:len(dy)]
-	switch l {
+// reluGrad scales dy, clears it where y <= 0, and says whether all of it is finite.
+func (l level) reluGrad(dy, y []float32, scale float32) bool {
+	switch y = y[:len(dy)]; l {
 	case avx512:
-		reluGradAVX512(&dy[0], &y[0], scale, len(dy))
+		return reluGradAVX512(&dy[0], &y[0], scale, len(dy)) == 0
 	case avx2:
-		reluGradAVX2(&dy[0], &y[0], scale, len(dy))
-	default:
-		plainReLUGrad(dy, y, scale)
+		return reluGradAVX2(&dy[0], &y[0], scale, len(dy)) == 0
 	}
+	plainReLUGrad(dy, y, scale)
+	return finite(dy)
 }
 
 func plainReLUGrad(dy, y []float32, scale float32) {

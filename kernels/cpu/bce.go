@@ -21,7 +21,7 @@ func (l *loss) binaryCE(s *step, sl *slice) {
 // bce is loss.bce without the focal factor, in float32, for logits pred and
 // classes target, and whether all gradients are finite. w0 and w1 are the
 // classes' weights. For logits of -80 to 80 the loss before its weight is off by
-// at most 2 units in the last place, the gradient by 2.2 before its factor.
+// at most 2.2 units in the last place, and so is the gradient before its factor.
 func (l level) bce(dpred, pred, target []float32, rows []float64, w0, w1 float64, n int) bool {
 	slope0, slope1 := float32(w0/float64(n)), float32(-w1/float64(n))
 	if l == avx512 {

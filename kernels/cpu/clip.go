@@ -17,12 +17,12 @@ func (c *compiler) clip(in kernels.ClipGradient) *clip {
 	return &clip{grads: c.vectors(in.Grads), maxNorm: in.MaxNorm}
 }
 
-func (c *clip) run(*step) {
+func (c *clip) run(s *step) {
 	sum := 0.0
 	for _, g := range c.grads {
-		for _, v := range g {
-			sum += float64(float64(v) * float64(v))
-		}
+		var part [1]float64
+		s.level.squareSums(part[:], g, len(g))
+		sum += part[0]
 	}
 	norm := math.Sqrt(sum)
 	if !(norm > float64(c.maxNorm)) {
@@ -30,8 +30,24 @@ func (c *clip) run(*step) {
 	}
 	scale := float32(float64(c.maxNorm) / norm)
 	for _, g := range c.grads {
-		for i := range g {
-			g[i] *= scale
-		}
+		s.level.scale(g, scale)
+	}
+}
+
+// scale is v·by.
+func (l level) scale(v []float32, by float32) {
+	switch l {
+	case avx512:
+		scaleAVX512(&v[0], by, len(v))
+	case avx2:
+		scaleAVX2(&v[0], by, len(v))
+	default:
+		plainScale(v, by)
+	}
+}
+
+func plainScale(v []float32, by float32) {
+	for i := range v {
+		v[i] *= by
 	}
 }

@@ -36,8 +36,9 @@ func (e *epilogue) backward(s *step, dy []float32, ys, zs samples, sl *slice) {
 	switch {
 	case e.Activation == kernels.ReLU:
 		// A dropped element has y = 0, which its gradient sees all the same.
-		s.level.reluGrad(dy, y, 1/(1-e.DropRate))
-		s.check(dy)
+		if !s.level.reluGrad(dy, y, 1/(1-e.DropRate)) {
+			s.health.fail()
+		}
 		return
 	case e.DropRate > 0 && !e.drop(s, dy, sl.first*ys.cols):
 		s.health.fail()

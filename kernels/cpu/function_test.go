@@ -129,17 +129,17 @@ func twinSigmoid(x float32) float32 {
 	}
 }
 
-// everyFew is float32 of all sizes from lo to hi: some 40,000, both ends too.
+// everyFew is float32 of all sizes from lo to hi: some 20,000, both ends too.
 func everyFew(lo, hi float32) []float32 {
 	v := []float32{lo, hi}
-	for x := float32(0x1p-140); x < 1e38; x *= 1 + 0x1.35p-8 {
+	for x := float32(0x1p-140); x < 1e38; x *= 1 + 0x1.35p-7 {
 		for _, s := range []float32{x, -x} {
 			if s > lo && s < hi {
 				v = append(v, s)
 			}
 		}
 	}
-	const steps = 20_000
+	const steps = 8_000
 	lo, hi = max(lo, -110), min(hi, 110)
 	for i := range steps {
 		v = append(v, lo+(hi-lo)*float32(i)/steps)

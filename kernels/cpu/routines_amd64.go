@@ -39,15 +39,30 @@ func finiteAVX2(v *float32, n int) uint32
 //go:noescape
 func addAVX2(a *float32, b *float32, n int)
 
-// reluGradAVX2 is plainReLUGrad.
+// reluGradAVX2 is plainReLUGrad; it is not 0 where a result is not finite.
 //
 //go:noescape
-func reluGradAVX2(dy *float32, y *float32, scale float32, n int)
+func reluGradAVX2(dy *float32, y *float32, scale float32, n int) uint32
 
-// adamAVX2 is plainAdam.
+// adamAVX2 is plainAdam; it is not 0 where a parameter or a moment is not finite.
 //
 //go:noescape
-func adamAVX2(p *float32, grad *float32, m *float32, v *float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32, n int)
+func adamAVX2(p *float32, grad *float32, m *float32, v *float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32, n int) uint32
+
+// descendAVX2 is plainDescend; it is not 0 where a parameter is not finite.
+//
+//go:noescape
+func descendAVX2(p *float32, grad *float32, rate float32, decay float32, n int) uint32
+
+// momentumAVX2 is plainMomentum; it is not 0 where a parameter or v is not finite.
+//
+//go:noescape
+func momentumAVX2(p *float32, grad *float32, v *float32, by float32, rate float32, decay float32, n int) uint32
+
+// scaleAVX2 is plainScale.
+//
+//go:noescape
+func scaleAVX2(v *float32, by float32, n int)
 
 // prefetchAVX2 asks for n rows of x, cols float32 each, which are about to be read.
 //
@@ -209,15 +224,30 @@ func finiteAVX512(v *float32, n int) uint32
 //go:noescape
 func addAVX512(a *float32, b *float32, n int)
 
-// reluGradAVX512 is plainReLUGrad.
+// reluGradAVX512 is plainReLUGrad; it is not 0 where a result is not finite.
 //
 //go:noescape
-func reluGradAVX512(dy *float32, y *float32, scale float32, n int)
+func reluGradAVX512(dy *float32, y *float32, scale float32, n int) uint32
 
-// adamAVX512 is plainAdam.
+// adamAVX512 is plainAdam; it is not 0 where a parameter or a moment is not finite.
 //
 //go:noescape
-func adamAVX512(p *float32, grad *float32, m *float32, v *float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32, n int)
+func adamAVX512(p *float32, grad *float32, m *float32, v *float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32, n int) uint32
+
+// descendAVX512 is plainDescend; it is not 0 where a parameter is not finite.
+//
+//go:noescape
+func descendAVX512(p *float32, grad *float32, rate float32, decay float32, n int) uint32
+
+// momentumAVX512 is plainMomentum; it is not 0 where a parameter or v is not finite.
+//
+//go:noescape
+func momentumAVX512(p *float32, grad *float32, v *float32, by float32, rate float32, decay float32, n int) uint32
+
+// scaleAVX512 is plainScale.
+//
+//go:noescape
+func scaleAVX512(v *float32, by float32, n int)
 
 // prefetchAVX512 asks for n rows of x, cols float32 each, which are about to be read.
 //

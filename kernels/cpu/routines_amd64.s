@@ -606,50 +606,56 @@ Done:
 	VZEROUPPER
 	RET
 
-// func reluGradAVX2(dy *float32, y *float32, scale float32, n int)
-// Requires: AVX
-TEXT ·reluGradAVX2(SB), NOSPLIT, $0-32
+// func reluGradAVX2(dy *float32, y *float32, scale float32, n int) uint32
+// Requires: AVX, FMA3
+TEXT ·reluGradAVX2(SB), NOSPLIT, $0-36
 	MOVQ         dy+0(FP), AX
 	MOVQ         y+8(FP), CX
 	VXORPS       Y0, Y0, Y0
 	VBROADCASTSS scale+16(FP), Y1
+	VXORPS       Y2, Y2, Y2
 	MOVQ         n+24(FP), DX
 	XORQ         BX, BX
 	SUBQ         $+8, DX
 	JLT          Tail
 
 Full:
-	VMOVUPS (CX)(BX*4), Y2
-	VMOVUPS (AX)(BX*4), Y3
-	VMULPS  Y1, Y3, Y3
-	VCMPPS  $0x06, Y0, Y2, Y2
-	VANDPS  Y2, Y3, Y3
-	VMOVUPS Y3, (AX)(BX*4)
-	ADDQ    $+8, BX
-	SUBQ    $+8, DX
-	JGE     Full
+	VMOVUPS     (CX)(BX*4), Y3
+	VMOVUPS     (AX)(BX*4), Y4
+	VMULPS      Y1, Y4, Y4
+	VCMPPS      $0x06, Y0, Y3, Y3
+	VANDPS      Y3, Y4, Y3
+	VFMADD231PS Y0, Y3, Y2
+	VMOVUPS     Y3, (AX)(BX*4)
+	ADDQ        $+8, BX
+	SUBQ        $+8, DX
+	JGE         Full
 
 Tail:
-	ADDQ       $+8, DX
-	JZ         Done
-	MOVQ       $+16, SI
-	SUBQ       DX, SI
-	LEAQ       columnMasks<>+0(SB), DX
-	VMOVUPS    (DX)(SI*4), Y2
-	VMASKMOVPS (CX)(BX*4), Y2, Y3
-	VMASKMOVPS (AX)(BX*4), Y2, Y4
-	VMULPS     Y1, Y4, Y4
-	VCMPPS     $0x06, Y0, Y3, Y0
-	VANDPS     Y0, Y4, Y4
-	VMASKMOVPS Y4, Y2, (AX)(BX*4)
+	ADDQ        $+8, DX
+	JZ          Done
+	MOVQ        $+16, SI
+	SUBQ        DX, SI
+	LEAQ        columnMasks<>+0(SB), DX
+	VMOVUPS     (DX)(SI*4), Y3
+	VMASKMOVPS  (CX)(BX*4), Y3, Y4
+	VMASKMOVPS  (AX)(BX*4), Y3, Y5
+	VMULPS      Y1, Y5, Y5
+	VCMPPS      $0x06, Y0, Y4, Y1
+	VANDPS      Y1, Y5, Y1
+	VFMADD231PS Y0, Y1, Y2
+	VMASKMOVPS  Y1, Y3, (AX)(BX*4)
 
 Done:
+	VCMPPS    $0x03, Y2, Y2, Y2
+	VMOVMSKPS Y2, AX
+	MOVL      AX, ret+32(FP)
 	VZEROUPPER
 	RET
 
-// func adamAVX2(p *float32, grad *float32, m *float32, v *float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32, n int)
-// Requires: AVX
-TEXT ·adamAVX2(SB), NOSPLIT, $0-72
+// func adamAVX2(p *float32, grad *float32, m *float32, v *float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32, n int) uint32
+// Requires: AVX, FMA3
+TEXT ·adamAVX2(SB), NOSPLIT, $0-76
 	MOVQ         p+0(FP), AX
 	MOVQ         grad+8(FP), CX
 	MOVQ         m+16(FP), DX
@@ -662,67 +668,233 @@ TEXT ·adamAVX2(SB), NOSPLIT, $0-72
 	VBROADCASTSS rate+52(FP), Y5
 	VBROADCASTSS correction+56(FP), Y6
 	VBROADCASTSS epsilon+60(FP), Y7
+	VXORPS       Y8, Y8, Y8
 	MOVQ         n+64(FP), SI
 	XORQ         DI, DI
 	SUBQ         $+8, SI
 	JLT          Tail
 
 Full:
-	VMOVUPS (AX)(DI*4), Y8
-	VMOVUPS (CX)(DI*4), Y9
-	VMOVUPS (DX)(DI*4), Y10
-	VMOVUPS (BX)(DI*4), Y11
-	VMULPS  Y0, Y8, Y12
-	VADDPS  Y12, Y9, Y9
-	VMULPS  Y1, Y10, Y10
-	VMULPS  Y2, Y9, Y12
-	VADDPS  Y12, Y10, Y10
-	VMOVUPS Y10, (DX)(DI*4)
-	VMULPS  Y4, Y9, Y12
-	VMULPS  Y12, Y9, Y12
-	VMULPS  Y3, Y11, Y11
-	VADDPS  Y12, Y11, Y11
-	VMOVUPS Y11, (BX)(DI*4)
-	VSQRTPS Y11, Y11
-	VMULPS  Y6, Y11, Y11
-	VADDPS  Y7, Y11, Y11
-	VMULPS  Y5, Y10, Y10
-	VDIVPS  Y11, Y10, Y10
-	VSUBPS  Y10, Y8, Y8
-	VMOVUPS Y8, (AX)(DI*4)
-	ADDQ    $+8, DI
-	SUBQ    $+8, SI
+	VMOVUPS     (AX)(DI*4), Y9
+	VMOVUPS     (CX)(DI*4), Y10
+	VMOVUPS     (DX)(DI*4), Y11
+	VMOVUPS     (BX)(DI*4), Y12
+	VMULPS      Y0, Y9, Y13
+	VADDPS      Y13, Y10, Y10
+	VMULPS      Y1, Y11, Y11
+	VMULPS      Y2, Y10, Y13
+	VADDPS      Y13, Y11, Y11
+	VMOVUPS     Y11, (DX)(DI*4)
+	VMULPS      Y4, Y10, Y13
+	VMULPS      Y13, Y10, Y13
+	VMULPS      Y3, Y12, Y12
+	VADDPS      Y13, Y12, Y12
+	VMOVUPS     Y12, (BX)(DI*4)
+	VXORPS      Y10, Y10, Y10
+	VFMADD231PS Y10, Y12, Y8
+	VSQRTPS     Y12, Y12
+	VMULPS      Y6, Y12, Y12
+	VADDPS      Y7, Y12, Y12
+	VMULPS      Y5, Y11, Y11
+	VDIVPS      Y12, Y11, Y11
+	VSUBPS      Y11, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VFMADD231PS Y10, Y9, Y8
+	VMOVUPS     Y9, (AX)(DI*4)
+	ADDQ        $+8, DI
+	SUBQ        $+8, SI
+	JGE         Full
+
+Tail:
+	ADDQ        $+8, SI
+	JZ          Done
+	MOVQ        $+16, R8
+	SUBQ        SI, R8
+	LEAQ        columnMasks<>+0(SB), SI
+	VMOVUPS     (SI)(R8*4), Y9
+	VMASKMOVPS  (AX)(DI*4), Y9, Y10
+	VMASKMOVPS  (CX)(DI*4), Y9, Y11
+	VMASKMOVPS  (DX)(DI*4), Y9, Y12
+	VMASKMOVPS  (BX)(DI*4), Y9, Y13
+	VMULPS      Y0, Y10, Y0
+	VADDPS      Y0, Y11, Y11
+	VMULPS      Y1, Y12, Y12
+	VMULPS      Y2, Y11, Y0
+	VADDPS      Y0, Y12, Y12
+	VMASKMOVPS  Y12, Y9, (DX)(DI*4)
+	VMULPS      Y4, Y11, Y0
+	VMULPS      Y0, Y11, Y0
+	VMULPS      Y3, Y13, Y13
+	VADDPS      Y0, Y13, Y13
+	VMASKMOVPS  Y13, Y9, (BX)(DI*4)
+	VXORPS      Y0, Y0, Y0
+	VANDPS      Y9, Y13, Y1
+	VFMADD231PS Y0, Y1, Y8
+	VSQRTPS     Y13, Y13
+	VMULPS      Y6, Y13, Y13
+	VADDPS      Y7, Y13, Y13
+	VMULPS      Y5, Y12, Y12
+	VDIVPS      Y13, Y12, Y12
+	VSUBPS      Y12, Y10, Y10
+	VXORPS      Y0, Y0, Y0
+	VANDPS      Y9, Y10, Y1
+	VFMADD231PS Y0, Y1, Y8
+	VMASKMOVPS  Y10, Y9, (AX)(DI*4)
+
+Done:
+	VCMPPS    $0x03, Y8, Y8, Y8
+	VMOVMSKPS Y8, AX
+	MOVL      AX, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func descendAVX2(p *float32, grad *float32, rate float32, decay float32, n int) uint32
+// Requires: AVX, FMA3
+TEXT ·descendAVX2(SB), NOSPLIT, $0-36
+	MOVQ         p+0(FP), AX
+	MOVQ         grad+8(FP), CX
+	VBROADCASTSS rate+16(FP), Y0
+	VBROADCASTSS decay+20(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+8, DX
+	JLT          Tail
+
+Full:
+	VMOVUPS     (AX)(BX*4), Y3
+	VMOVUPS     (CX)(BX*4), Y4
+	VMULPS      Y1, Y3, Y5
+	VADDPS      Y5, Y4, Y4
+	VMULPS      Y0, Y4, Y4
+	VSUBPS      Y4, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VFMADD231PS Y4, Y3, Y2
+	VMOVUPS     Y3, (AX)(BX*4)
+	ADDQ        $+8, BX
+	SUBQ        $+8, DX
+	JGE         Full
+
+Tail:
+	ADDQ        $+8, DX
+	JZ          Done
+	MOVQ        $+16, SI
+	SUBQ        DX, SI
+	LEAQ        columnMasks<>+0(SB), DX
+	VMOVUPS     (DX)(SI*4), Y3
+	VMASKMOVPS  (AX)(BX*4), Y3, Y4
+	VMASKMOVPS  (CX)(BX*4), Y3, Y5
+	VMULPS      Y1, Y4, Y1
+	VADDPS      Y1, Y5, Y1
+	VMULPS      Y0, Y1, Y0
+	VSUBPS      Y0, Y4, Y0
+	VXORPS      Y1, Y1, Y1
+	VANDPS      Y3, Y0, Y4
+	VFMADD231PS Y1, Y4, Y2
+	VMASKMOVPS  Y0, Y3, (AX)(BX*4)
+
+Done:
+	VCMPPS    $0x03, Y2, Y2, Y2
+	VMOVMSKPS Y2, AX
+	MOVL      AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func momentumAVX2(p *float32, grad *float32, v *float32, by float32, rate float32, decay float32, n int) uint32
+// Requires: AVX, FMA3
+TEXT ·momentumAVX2(SB), NOSPLIT, $0-52
+	MOVQ         p+0(FP), AX
+	MOVQ         grad+8(FP), CX
+	MOVQ         v+16(FP), DX
+	VBROADCASTSS by+24(FP), Y0
+	VBROADCASTSS rate+28(FP), Y1
+	VBROADCASTSS decay+32(FP), Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         n+40(FP), BX
+	XORQ         SI, SI
+	SUBQ         $+8, BX
+	JLT          Tail
+
+Full:
+	VMOVUPS     (AX)(SI*4), Y4
+	VMOVUPS     (DX)(SI*4), Y5
+	VMULPS      Y0, Y5, Y5
+	VMOVUPS     (CX)(SI*4), Y6
+	VMULPS      Y2, Y4, Y7
+	VADDPS      Y7, Y6, Y6
+	VADDPS      Y6, Y5, Y5
+	VMOVUPS     Y5, (DX)(SI*4)
+	VXORPS      Y6, Y6, Y6
+	VFMADD231PS Y6, Y5, Y3
+	VMULPS      Y1, Y5, Y5
+	VSUBPS      Y5, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VFMADD231PS Y5, Y4, Y3
+	VMOVUPS     Y4, (AX)(SI*4)
+	ADDQ        $+8, SI
+	SUBQ        $+8, BX
+	JGE         Full
+
+Tail:
+	ADDQ        $+8, BX
+	JZ          Done
+	MOVQ        $+16, DI
+	SUBQ        BX, DI
+	LEAQ        columnMasks<>+0(SB), BX
+	VMOVUPS     (BX)(DI*4), Y4
+	VMASKMOVPS  (AX)(SI*4), Y4, Y5
+	VMASKMOVPS  (DX)(SI*4), Y4, Y6
+	VMULPS      Y0, Y6, Y0
+	VMASKMOVPS  (CX)(SI*4), Y4, Y6
+	VMULPS      Y2, Y5, Y2
+	VADDPS      Y2, Y6, Y2
+	VADDPS      Y2, Y0, Y0
+	VMASKMOVPS  Y0, Y4, (DX)(SI*4)
+	VXORPS      Y2, Y2, Y2
+	VANDPS      Y4, Y0, Y6
+	VFMADD231PS Y2, Y6, Y3
+	VMULPS      Y1, Y0, Y0
+	VSUBPS      Y0, Y5, Y0
+	VXORPS      Y1, Y1, Y1
+	VANDPS      Y4, Y0, Y2
+	VFMADD231PS Y1, Y2, Y3
+	VMASKMOVPS  Y0, Y4, (AX)(SI*4)
+
+Done:
+	VCMPPS    $0x03, Y3, Y3, Y3
+	VMOVMSKPS Y3, AX
+	MOVL      AX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func scaleAVX2(v *float32, by float32, n int)
+// Requires: AVX
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-24
+	MOVQ         v+0(FP), AX
+	VBROADCASTSS by+8(FP), Y0
+	MOVQ         n+16(FP), CX
+	XORQ         DX, DX
+	SUBQ         $+8, CX
+	JLT          Tail
+
+Full:
+	VMOVUPS (AX)(DX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(DX*4)
+	ADDQ    $+8, DX
+	SUBQ    $+8, CX
 	JGE     Full
 
 Tail:
-	ADDQ       $+8, SI
+	ADDQ       $+8, CX
 	JZ         Done
-	MOVQ       $+16, R8
-	SUBQ       SI, R8
-	LEAQ       columnMasks<>+0(SB), SI
-	VMOVUPS    (SI)(R8*4), Y8
-	VMASKMOVPS (AX)(DI*4), Y8, Y9
-	VMASKMOVPS (CX)(DI*4), Y8, Y10
-	VMASKMOVPS (DX)(DI*4), Y8, Y11
-	VMASKMOVPS (BX)(DI*4), Y8, Y12
-	VMULPS     Y0, Y9, Y0
-	VADDPS     Y0, Y10, Y10
-	VMULPS     Y1, Y11, Y11
-	VMULPS     Y2, Y10, Y0
-	VADDPS     Y0, Y11, Y11
-	VMASKMOVPS Y11, Y8, (DX)(DI*4)
-	VMULPS     Y4, Y10, Y0
-	VMULPS     Y0, Y10, Y0
-	VMULPS     Y3, Y12, Y12
-	VADDPS     Y0, Y12, Y12
-	VMASKMOVPS Y12, Y8, (BX)(DI*4)
-	VSQRTPS    Y12, Y12
-	VMULPS     Y6, Y12, Y12
-	VADDPS     Y7, Y12, Y12
-	VMULPS     Y5, Y11, Y11
-	VDIVPS     Y12, Y11, Y11
-	VSUBPS     Y11, Y9, Y9
-	VMASKMOVPS Y9, Y8, (AX)(DI*4)
+	MOVQ       $+16, BX
+	SUBQ       CX, BX
+	LEAQ       columnMasks<>+0(SB), CX
+	VMOVUPS    (CX)(BX*4), Y1
+	VMASKMOVPS (AX)(DX*4), Y1, Y2
+	VMULPS     Y0, Y2, Y0
+	VMASKMOVPS Y0, Y1, (AX)(DX*4)
 
 Done:
 	VZEROUPPER
@@ -5464,49 +5636,55 @@ Done:
 	VZEROUPPER
 	RET
 
-// func reluGradAVX512(dy *float32, y *float32, scale float32, n int)
+// func reluGradAVX512(dy *float32, y *float32, scale float32, n int) uint32
 // Requires: AVX, AVX512F, BMI2
-TEXT ·reluGradAVX512(SB), NOSPLIT, $0-32
+TEXT ·reluGradAVX512(SB), NOSPLIT, $0-36
 	MOVQ         dy+0(FP), AX
 	MOVQ         y+8(FP), CX
 	VPXORD       Z0, Z0, Z0
 	VBROADCASTSS scale+16(FP), Z1
+	VPXORD       Z2, Z2, Z2
 	MOVQ         n+24(FP), DX
 	XORQ         BX, BX
 	SUBQ         $+16, DX
 	JLT          Tail
 
 Full:
-	VMOVUPS   (CX)(BX*4), Z2
-	VMOVUPS   (AX)(BX*4), Z3
-	VMULPS    Z1, Z3, Z3
-	VCMPPS    $0x06, Z0, Z2, K1
-	VMOVUPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (AX)(BX*4)
-	ADDQ      $+16, BX
-	SUBQ      $+16, DX
-	JGE       Full
+	VMOVUPS     (CX)(BX*4), Z3
+	VMOVUPS     (AX)(BX*4), Z4
+	VMULPS      Z1, Z4, Z4
+	VCMPPS      $0x06, Z0, Z3, K1
+	VMOVAPS.Z   Z4, K1, Z3
+	VFMADD231PS Z0, Z3, Z2
+	VMOVUPS     Z3, (AX)(BX*4)
+	ADDQ        $+16, BX
+	SUBQ        $+16, DX
+	JGE         Full
 
 Tail:
-	ADDQ      $+16, DX
-	JZ        Done
-	MOVQ      $-1, SI
-	BZHIQ     DX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (CX)(BX*4), K1, Z2
-	VMOVUPS.Z (AX)(BX*4), K1, Z3
-	VMULPS    Z1, Z3, Z3
-	VCMPPS    $0x06, Z0, Z2, K2
-	VMOVUPS.Z Z3, K2, Z3
-	VMOVUPS   Z3, K1, (AX)(BX*4)
+	ADDQ        $+16, DX
+	JZ          Done
+	MOVQ        $-1, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (CX)(BX*4), K1, Z3
+	VMOVUPS.Z   (AX)(BX*4), K1, Z4
+	VMULPS      Z1, Z4, Z4
+	VCMPPS      $0x06, Z0, Z3, K2
+	VMOVAPS.Z   Z4, K2, Z1
+	VFMADD231PS Z0, Z1, Z2
+	VMOVUPS     Z1, K1, (AX)(BX*4)
 
 Done:
+	VCMPPS $0x03, Z2, Z2, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+32(FP)
 	VZEROUPPER
 	RET
 
-// func adamAVX512(p *float32, grad *float32, m *float32, v *float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32, n int)
+// func adamAVX512(p *float32, grad *float32, m *float32, v *float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32, n int) uint32
 // Requires: AVX, AVX512F, BMI2
-TEXT ·adamAVX512(SB), NOSPLIT, $0-72
+TEXT ·adamAVX512(SB), NOSPLIT, $0-76
 	MOVQ         p+0(FP), AX
 	MOVQ         grad+8(FP), CX
 	MOVQ         m+16(FP), DX
@@ -5519,66 +5697,224 @@ TEXT ·adamAVX512(SB), NOSPLIT, $0-72
 	VBROADCASTSS rate+52(FP), Z5
 	VBROADCASTSS correction+56(FP), Z6
 	VBROADCASTSS epsilon+60(FP), Z7
+	VPXORD       Z8, Z8, Z8
 	MOVQ         n+64(FP), SI
 	XORQ         DI, DI
 	SUBQ         $+16, SI
 	JLT          Tail
 
 Full:
-	VMOVUPS (AX)(DI*4), Z8
-	VMOVUPS (CX)(DI*4), Z9
-	VMOVUPS (DX)(DI*4), Z10
-	VMOVUPS (BX)(DI*4), Z11
-	VMULPS  Z0, Z8, Z12
-	VADDPS  Z12, Z9, Z9
-	VMULPS  Z1, Z10, Z10
-	VMULPS  Z2, Z9, Z12
-	VADDPS  Z12, Z10, Z10
-	VMOVUPS Z10, (DX)(DI*4)
-	VMULPS  Z4, Z9, Z12
-	VMULPS  Z12, Z9, Z12
-	VMULPS  Z3, Z11, Z11
-	VADDPS  Z12, Z11, Z11
-	VMOVUPS Z11, (BX)(DI*4)
-	VSQRTPS Z11, Z11
-	VMULPS  Z6, Z11, Z11
-	VADDPS  Z7, Z11, Z11
-	VMULPS  Z5, Z10, Z10
-	VDIVPS  Z11, Z10, Z10
-	VSUBPS  Z10, Z8, Z8
-	VMOVUPS Z8, (AX)(DI*4)
-	ADDQ    $+16, DI
-	SUBQ    $+16, SI
+	VMOVUPS     (AX)(DI*4), Z9
+	VMOVUPS     (CX)(DI*4), Z10
+	VMOVUPS     (DX)(DI*4), Z11
+	VMOVUPS     (BX)(DI*4), Z12
+	VMULPS      Z0, Z9, Z13
+	VADDPS      Z13, Z10, Z10
+	VMULPS      Z1, Z11, Z11
+	VMULPS      Z2, Z10, Z13
+	VADDPS      Z13, Z11, Z11
+	VMOVUPS     Z11, (DX)(DI*4)
+	VMULPS      Z4, Z10, Z13
+	VMULPS      Z13, Z10, Z13
+	VMULPS      Z3, Z12, Z12
+	VADDPS      Z13, Z12, Z12
+	VMOVUPS     Z12, (BX)(DI*4)
+	VPXORD      Z14, Z14, Z14
+	VFMADD231PS Z14, Z12, Z8
+	VSQRTPS     Z12, Z12
+	VMULPS      Z6, Z12, Z12
+	VADDPS      Z7, Z12, Z12
+	VMULPS      Z5, Z11, Z11
+	VDIVPS      Z12, Z11, Z11
+	VSUBPS      Z11, Z9, Z9
+	VPXORD      Z15, Z15, Z15
+	VFMADD231PS Z15, Z9, Z8
+	VMOVUPS     Z9, (AX)(DI*4)
+	ADDQ        $+16, DI
+	SUBQ        $+16, SI
+	JGE         Full
+
+Tail:
+	ADDQ        $+16, SI
+	JZ          Done
+	MOVQ        $-1, R8
+	BZHIQ       SI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (AX)(DI*4), K1, Z9
+	VMOVUPS.Z   (CX)(DI*4), K1, Z10
+	VMOVUPS.Z   (DX)(DI*4), K1, Z11
+	VMOVUPS.Z   (BX)(DI*4), K1, Z12
+	VMULPS      Z0, Z9, Z0
+	VADDPS      Z0, Z10, Z10
+	VMULPS      Z1, Z11, Z11
+	VMULPS      Z2, Z10, Z0
+	VADDPS      Z0, Z11, Z11
+	VMOVUPS     Z11, K1, (DX)(DI*4)
+	VMULPS      Z4, Z10, Z0
+	VMULPS      Z0, Z10, Z0
+	VMULPS      Z3, Z12, Z12
+	VADDPS      Z0, Z12, Z12
+	VMOVUPS     Z12, K1, (BX)(DI*4)
+	VPXORD      Z16, Z16, Z16
+	VFMADD231PS Z16, Z12, K1, Z8
+	VSQRTPS     Z12, Z12
+	VMULPS      Z6, Z12, Z12
+	VADDPS      Z7, Z12, Z12
+	VMULPS      Z5, Z11, Z11
+	VDIVPS      Z12, Z11, Z11
+	VSUBPS      Z11, Z9, Z9
+	VPXORD      Z17, Z17, Z17
+	VFMADD231PS Z17, Z9, K1, Z8
+	VMOVUPS     Z9, K1, (AX)(DI*4)
+
+Done:
+	VCMPPS $0x03, Z8, Z8, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func descendAVX512(p *float32, grad *float32, rate float32, decay float32, n int) uint32
+// Requires: AVX, AVX512F, BMI2
+TEXT ·descendAVX512(SB), NOSPLIT, $0-36
+	MOVQ         p+0(FP), AX
+	MOVQ         grad+8(FP), CX
+	VBROADCASTSS rate+16(FP), Z0
+	VBROADCASTSS decay+20(FP), Z1
+	VPXORD       Z2, Z2, Z2
+	MOVQ         n+24(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+16, DX
+	JLT          Tail
+
+Full:
+	VMOVUPS     (AX)(BX*4), Z3
+	VMOVUPS     (CX)(BX*4), Z4
+	VMULPS      Z1, Z3, Z5
+	VADDPS      Z5, Z4, Z4
+	VMULPS      Z0, Z4, Z4
+	VSUBPS      Z4, Z3, Z3
+	VPXORD      Z6, Z6, Z6
+	VFMADD231PS Z6, Z3, Z2
+	VMOVUPS     Z3, (AX)(BX*4)
+	ADDQ        $+16, BX
+	SUBQ        $+16, DX
+	JGE         Full
+
+Tail:
+	ADDQ        $+16, DX
+	JZ          Done
+	MOVQ        $-1, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (AX)(BX*4), K1, Z3
+	VMOVUPS.Z   (CX)(BX*4), K1, Z4
+	VMULPS      Z1, Z3, Z1
+	VADDPS      Z1, Z4, Z1
+	VMULPS      Z0, Z1, Z0
+	VSUBPS      Z0, Z3, Z0
+	VPXORD      Z7, Z7, Z7
+	VFMADD231PS Z7, Z0, K1, Z2
+	VMOVUPS     Z0, K1, (AX)(BX*4)
+
+Done:
+	VCMPPS $0x03, Z2, Z2, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func momentumAVX512(p *float32, grad *float32, v *float32, by float32, rate float32, decay float32, n int) uint32
+// Requires: AVX, AVX512F, BMI2
+TEXT ·momentumAVX512(SB), NOSPLIT, $0-52
+	MOVQ         p+0(FP), AX
+	MOVQ         grad+8(FP), CX
+	MOVQ         v+16(FP), DX
+	VBROADCASTSS by+24(FP), Z0
+	VBROADCASTSS rate+28(FP), Z1
+	VBROADCASTSS decay+32(FP), Z2
+	VPXORD       Z3, Z3, Z3
+	MOVQ         n+40(FP), BX
+	XORQ         SI, SI
+	SUBQ         $+16, BX
+	JLT          Tail
+
+Full:
+	VMOVUPS     (AX)(SI*4), Z4
+	VMOVUPS     (DX)(SI*4), Z5
+	VMULPS      Z0, Z5, Z5
+	VMOVUPS     (CX)(SI*4), Z10
+	VMULPS      Z2, Z4, Z11
+	VADDPS      Z11, Z10, Z10
+	VADDPS      Z10, Z5, Z5
+	VMOVUPS     Z5, (DX)(SI*4)
+	VPXORD      Z6, Z6, Z6
+	VFMADD231PS Z6, Z5, Z3
+	VMULPS      Z1, Z5, Z5
+	VSUBPS      Z5, Z4, Z4
+	VPXORD      Z7, Z7, Z7
+	VFMADD231PS Z7, Z4, Z3
+	VMOVUPS     Z4, (AX)(SI*4)
+	ADDQ        $+16, SI
+	SUBQ        $+16, BX
+	JGE         Full
+
+Tail:
+	ADDQ        $+16, BX
+	JZ          Done
+	MOVQ        $-1, DI
+	BZHIQ       BX, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (AX)(SI*4), K1, Z4
+	VMOVUPS.Z   (DX)(SI*4), K1, Z5
+	VMULPS      Z0, Z5, Z0
+	VMOVUPS.Z   (CX)(SI*4), K1, Z5
+	VMULPS      Z2, Z4, Z2
+	VADDPS      Z2, Z5, Z2
+	VADDPS      Z2, Z0, Z0
+	VMOVUPS     Z0, K1, (DX)(SI*4)
+	VPXORD      Z8, Z8, Z8
+	VFMADD231PS Z8, Z0, K1, Z3
+	VMULPS      Z1, Z0, Z0
+	VSUBPS      Z0, Z4, Z0
+	VPXORD      Z9, Z9, Z9
+	VFMADD231PS Z9, Z0, K1, Z3
+	VMOVUPS     Z0, K1, (AX)(SI*4)
+
+Done:
+	VCMPPS $0x03, Z3, Z3, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func scaleAVX512(v *float32, by float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·scaleAVX512(SB), NOSPLIT, $0-24
+	MOVQ         v+0(FP), AX
+	VBROADCASTSS by+8(FP), Z0
+	MOVQ         n+16(FP), CX
+	XORQ         DX, DX
+	SUBQ         $+16, CX
+	JLT          Tail
+
+Full:
+	VMOVUPS (AX)(DX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(DX*4)
+	ADDQ    $+16, DX
+	SUBQ    $+16, CX
 	JGE     Full
 
 Tail:
-	ADDQ      $+16, SI
+	ADDQ      $+16, CX
 	JZ        Done
-	MOVQ      $-1, R8
-	BZHIQ     SI, R8, R8
-	KMOVW     R8, K1
-	VMOVUPS.Z (AX)(DI*4), K1, Z8
-	VMOVUPS.Z (CX)(DI*4), K1, Z9
-	VMOVUPS.Z (DX)(DI*4), K1, Z10
-	VMOVUPS.Z (BX)(DI*4), K1, Z11
-	VMULPS    Z0, Z8, Z0
-	VADDPS    Z0, Z9, Z9
-	VMULPS    Z1, Z10, Z10
-	VMULPS    Z2, Z9, Z0
-	VADDPS    Z0, Z10, Z10
-	VMOVUPS   Z10, K1, (DX)(DI*4)
-	VMULPS    Z4, Z9, Z0
-	VMULPS    Z0, Z9, Z0
-	VMULPS    Z3, Z11, Z11
-	VADDPS    Z0, Z11, Z11
-	VMOVUPS   Z11, K1, (BX)(DI*4)
-	VSQRTPS   Z11, Z11
-	VMULPS    Z6, Z11, Z11
-	VADDPS    Z7, Z11, Z11
-	VMULPS    Z5, Z10, Z10
-	VDIVPS    Z11, Z10, Z10
-	VSUBPS    Z10, Z8, Z8
-	VMOVUPS   Z8, K1, (AX)(DI*4)
+	MOVQ      $-1, BX
+	BZHIQ     CX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (AX)(DX*4), K1, Z1
+	VMULPS    Z0, Z1, Z0
+	VMOVUPS   Z0, K1, (AX)(DX*4)
 
 Done:
 	VZEROUPPER

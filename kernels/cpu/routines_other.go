@@ -24,11 +24,19 @@ func finiteAVX2(v *float32, n int) uint32 { panic("cpu: no assembly") }
 
 func addAVX2(a, b *float32, n int) { panic("cpu: no assembly") }
 
-func reluGradAVX2(dy, y *float32, scale float32, n int) { panic("cpu: no assembly") }
+func reluGradAVX2(dy, y *float32, scale float32, n int) uint32 { panic("cpu: no assembly") }
 
-func adamAVX2(p, grad, m, v *float32, decay, beta1, rest1, beta2, rest2, rate, correction, epsilon float32, n int) {
+func adamAVX2(p, grad, m, v *float32, decay, beta1, rest1, beta2, rest2, rate, correction, epsilon float32, n int) uint32 {
 	panic("cpu: no assembly")
 }
+
+func descendAVX2(p, grad *float32, rate, decay float32, n int) uint32 { panic("cpu: no assembly") }
+
+func momentumAVX2(p, grad, v *float32, by, rate, decay float32, n int) uint32 {
+	panic("cpu: no assembly")
+}
+
+func scaleAVX2(v *float32, by float32, n int) { panic("cpu: no assembly") }
 
 func prefetchAVX2(x *float32, rows *int32, n, cols int) { panic("cpu: no assembly") }
 
@@ -122,11 +130,19 @@ func finiteAVX512(v *float32, n int) uint32 { panic("cpu: no assembly") }
 
 func addAVX512(a, b *float32, n int) { panic("cpu: no assembly") }
 
-func reluGradAVX512(dy, y *float32, scale float32, n int) { panic("cpu: no assembly") }
+func reluGradAVX512(dy, y *float32, scale float32, n int) uint32 { panic("cpu: no assembly") }
 
-func adamAVX512(p, grad, m, v *float32, decay, beta1, rest1, beta2, rest2, rate, correction, epsilon float32, n int) {
+func adamAVX512(p, grad, m, v *float32, decay, beta1, rest1, beta2, rest2, rate, correction, epsilon float32, n int) uint32 {
 	panic("cpu: no assembly")
 }
+
+func descendAVX512(p, grad *float32, rate, decay float32, n int) uint32 { panic("cpu: no assembly") }
+
+func momentumAVX512(p, grad, v *float32, by, rate, decay float32, n int) uint32 {
+	panic("cpu: no assembly")
+}
+
+func scaleAVX512(v *float32, by float32, n int) { panic("cpu: no assembly") }
 
 func prefetchAVX512(x *float32, rows *int32, n, cols int) { panic("cpu: no assembly") }
 

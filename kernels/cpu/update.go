@@ -54,24 +54,22 @@ func (u *update) cell(s *step, _ *worker, index int) {
 	if u.Decay != nil && u.Decay[c.i] {
 		decay = u.WeightDecay
 	}
+	ok := false
 	switch {
 	case u.Kind != kernels.SGD:
-		m, v := u.m1[c.i][c.from:c.to], u.m2[c.i][c.from:c.to]
 		if u.Kind == kernels.AdamW {
 			shrink(p, float32(s.rate*decay))
 			decay = 0
 		}
-		u.adam(s.level, p, g, m, v, decay)
-		s.check(m)
-		s.check(v)
+		ok = u.adam(s.level, p, g, u.m1[c.i][c.from:c.to], u.m2[c.i][c.from:c.to], decay)
 	case u.Momentum != 0:
-		v := u.m1[c.i][c.from:c.to]
-		u.momentum(p, g, v, s.rate, decay)
-		s.check(v)
+		ok = s.level.momentum(p, g, u.m1[c.i][c.from:c.to], u.Momentum, s.rate, decay)
 	default:
-		descend(p, g, s.rate, decay)
+		ok = s.level.descend(p, g, s.rate, decay)
 	}
-	s.check(p)
+	if !ok {
+		s.health.fail()
+	}
 }
 
 // shrink is AdamW's decay: p -= by·p.
@@ -84,17 +82,18 @@ func shrink(p []float32, by float32) {
 	}
 }
 
-func (u *update) adam(l level, p, g, m, v []float32, decay float32) {
+// adam updates p, m and v and says whether all are finite.
+func (u *update) adam(l level, p, g, m, v []float32, decay float32) bool {
 	n := len(p)
 	g, m, v = g[:n], m[:n], v[:n]
 	switch l {
 	case avx512:
-		adamAVX512(&p[0], &g[0], &m[0], &v[0], decay, u.Beta1, 1-u.Beta1, u.Beta2, 1-u.Beta2, u.rate, u.correction, u.Epsilon, n)
+		return adamAVX512(&p[0], &g[0], &m[0], &v[0], decay, u.Beta1, 1-u.Beta1, u.Beta2, 1-u.Beta2, u.rate, u.correction, u.Epsilon, n) == 0
 	case avx2:
-		adamAVX2(&p[0], &g[0], &m[0], &v[0], decay, u.Beta1, 1-u.Beta1, u.Beta2, 1-u.Beta2, u.rate, u.correction, u.Epsilon, n)
-	default:
-		plainAdam(p, g, m, v, decay, u.Beta1, 1-u.Beta1, u.Beta2, 1-u.Beta2, u.rate, u.correction, u.Epsilon)
+		return adamAVX2(&p[0], &g[0], &m[0], &v[0], decay, u.Beta1, 1-u.Beta1, u.Beta2, 1-u.Beta2, u.rate, u.correction, u.Epsilon, n) == 0
 	}
+	plainAdam(p, g, m, v, decay, u.Beta1, 1-u.Beta1, u.Beta2, 1-u.Beta2, u.rate, u.correction, u.Epsilon)
+	return finite(p) && finite(m) && finite(v)
 }
 
 func plainAdam(p, g, m, v []float32, decay, beta1, rest1, beta2, rest2, rate, correction, epsilon float32) {
@@ -109,17 +108,39 @@ func plainAdam(p, g, m, v []float32, decay, beta1, rest1, beta2, rest2, rate, co
 	}
 }
 
-func (u *update) momentum(p, g, v []float32, rate, decay float32) {
+// momentum is v = by·v + (g + decay·p), p -= rate·v, and whether both are finite.
+func (l level) momentum(p, g, v []float32, by, rate, decay float32) bool {
 	n := len(p)
-	g, v = g[:n], v[:n]
+	switch g, v = g[:n], v[:n]; l {
+	case avx512:
+		return momentumAVX512(&p[0], &g[0], &v[0], by, rate, decay, n) == 0
+	case avx2:
+		return momentumAVX2(&p[0], &g[0], &v[0], by, rate, decay, n) == 0
+	}
+	plainMomentum(p, g, v, by, rate, decay)
+	return finite(p) && finite(v)
+}
+
+func plainMomentum(p, g, v []float32, by, rate, decay float32) {
 	for i := range p {
-		v[i] = float32(u.Momentum*v[i]) + (g[i] + float32(decay*p[i]))
+		v[i] = float32(by*v[i]) + (g[i] + float32(decay*p[i]))
 		p[i] -= float32(rate * v[i])
 	}
 }
 
-func descend(p, g []float32, rate, decay float32) {
-	g = g[:len(p)]
+// descend is p -= rate·(g + decay·p), and whether p is finite.
+func (l level) descend(p, g []float32, rate, decay float32) bool {
+	switch g = g[:len(p)]; l {
+	case avx512:
+		return descendAVX512(&p[0], &g[0], rate, decay, len(p)) == 0
+	case avx2:
+		return descendAVX2(&p[0], &g[0], rate, decay, len(p)) == 0
+	}
+	plainDescend(p, g, rate, decay)
+	return finite(p)
+}
+
+func plainDescend(p, g []float32, rate, decay float32) {
 	for i := range p {
 		p[i] -= float32(rate * (g[i] + float32(decay*p[i])))
 	}

@@ -12,23 +12,25 @@ var runLengths = []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 19, 31, 32, 33, 47, 48, 49,
 
 // elementCase is a routine on runs of elements: writes are what it may change.
 type elementCase struct {
-	name     string
-	writes   int // of the runs; the others must stay as they are
-	runs     int
-	plain    func(v [][]float32)
-	assembly func(l level, v [][]float32)
+	name   string
+	writes int // of the runs; the others must stay as they are
+	runs   int
+	run    func(l level, v [][]float32) bool // whether what it writes is finite
 }
 
 var elementCases = []elementCase{
-	{"add", 1, 2,
-		func(v [][]float32) { add(v[0], v[1]) },
-		func(l level, v [][]float32) { l.add(v[0], v[1]) }},
-	{"reluGrad", 1, 2,
-		func(v [][]float32) { plainReLUGrad(v[0], v[1], 1.25) },
-		func(l level, v [][]float32) { l.reluGrad(v[0], v[1], 1.25) }},
-	{"adam", 3, 4,
-		func(v [][]float32) { someAdam().adam(plain, v[0], v[3], v[1], v[2], 0.01) },
-		func(l level, v [][]float32) { someAdam().adam(l, v[0], v[3], v[1], v[2], 0.01) }},
+	{"add", 1, 2, func(l level, v [][]float32) bool {
+		l.add(v[0], v[1])
+		return true
+	}},
+	{"scale", 1, 1, func(l level, v [][]float32) bool {
+		l.scale(v[0], 1.1)
+		return true
+	}},
+	{"reluGrad", 1, 2, func(l level, v [][]float32) bool { return l.reluGrad(v[0], v[1], 1.25) }},
+	{"adam", 3, 4, func(l level, v [][]float32) bool { return someAdam().adam(l, v[0], v[3], v[1], v[2], 0.01) }},
+	{"momentum", 2, 3, func(l level, v [][]float32) bool { return l.momentum(v[0], v[2], v[1], 0.9, 0.1, 0.01) }},
+	{"descend", 1, 2, func(l level, v [][]float32) bool { return l.descend(v[0], v[1], 0.1, 0.01) }},
 }
 
 func someAdam() *update {
@@ -48,8 +50,10 @@ func (c elementCase) check(t testing.TB, l level, runs [][]float32) {
 		fences[i] = fencedCopy(v)
 		got[i] = fences[i].v
 	}
-	c.plain(want)
-	c.assembly(l, got)
+	wantOK, ok := c.run(plain, want), c.run(l, got)
+	if ok != wantOK {
+		t.Fatalf("%s: finite is %v, want %v", what, ok, wantOK)
+	}
 	for i := range runs {
 		if i >= c.writes {
 			sameBits(t, what+": an input afterwards", want[i], runs[i])
@@ -71,6 +75,10 @@ func TestElementsEqualPlainLoops(t *testing.T) {
 					}
 				}
 				c.check(t, l, runs)
+				for i := range runs {
+					runs[i][rng.IntN(n)] = []float32{float32(math.NaN()), float32(math.Inf(1))}[n%2]
+					c.check(t, l, runs)
+				}
 			}
 		}
 	}

@@ -12,6 +12,9 @@ func (s isa) elements() {
 	s.add()
 	s.reluGrad()
 	s.adam()
+	s.descend()
+	s.momentum()
+	s.scale()
 	s.prefetch()
 }
 
@@ -48,39 +51,28 @@ func (s isa) add() {
 }
 
 func (s isa) reluGrad() {
-	s.function("reluGrad", "dy, y *float32, scale float32, n int)", "reluGrad"+s.suffix+" is plainReLUGrad.")
+	s.function("reluGrad", "dy, y *float32, scale float32, n int) uint32",
+		"reluGrad"+s.suffix+" is plainReLUGrad; it is not 0 where a result is not finite.")
 	dy, y := argument("dy"), argument("y")
-	nought, scale := s.nought(), s.broadcast("scale")
+	nought, scale, health := s.nought(), s.broadcast("scale"), s.nought()
 	s.over(func(r run) {
 		v, g := r.load(y), r.load(dy)
 		VMULPS(scale, g, g)
-		s.keepWhere(g, v, nought)
+		g = s.keep(s.compare(notLessOrEqual, v, nought), g)
+		VFMADD231PS(nought, g, health)
 		r.store(g, dy)
 	})
-	s.end()
-}
-
-// keepWhere clears the lanes of g where v <= limit; a NaN in v keeps its lane.
-func (s isa) keepWhere(g, v, limit VecVirtual) {
-	const notLessOrEqual = 6 // NLE_US, true for a NaN
-	if s.wide {
-		k := K()
-		VCMPPS(Imm(notLessOrEqual), limit, v, k)
-		VMOVUPS_Z(g, k, g)
-		return
-	}
-	keep := s.vector()
-	VCMPPS(Imm(notLessOrEqual), limit, v, keep)
-	VANDPS(keep, g, g)
+	s.reportHealth(health)
 }
 
 func (s isa) adam() {
-	s.function("adam", "p, grad, m, v *float32, decay, beta1, rest1, beta2, rest2, rate, correction, epsilon float32, n int)",
-		"adam"+s.suffix+" is plainAdam.")
+	s.function("adam", "p, grad, m, v *float32, decay, beta1, rest1, beta2, rest2, rate, correction, epsilon float32, n int) uint32",
+		"adam"+s.suffix+" is plainAdam; it is not 0 where a parameter or a moment is not finite.")
 	p, g, m, v := argument("p"), argument("grad"), argument("m"), argument("v")
 	decay, beta1, rest1 := s.broadcast("decay"), s.broadcast("beta1"), s.broadcast("rest1")
 	beta2, rest2 := s.broadcast("beta2"), s.broadcast("rest2")
 	rate, correction, epsilon := s.broadcast("rate"), s.broadcast("correction"), s.broadcast("epsilon")
+	health := s.nought()
 	s.over(func(r run) {
 		x, d, first, second := r.load(p), r.load(g), r.load(m), r.load(v)
 		product := s.vector()
@@ -95,14 +87,57 @@ func (s isa) adam() {
 		VMULPS(beta2, second, second)
 		VADDPS(product, second, second)
 		r.store(second, v)
+		s.addHealth(r, second, health) // an infinite one leaves the parameter finite
 		VSQRTPS(second, second)
 		VMULPS(correction, second, second)
 		VADDPS(epsilon, second, second)
 		VMULPS(rate, first, first)
 		VDIVPS(second, first, first)
 		VSUBPS(first, x, x)
+		s.addHealth(r, x, health)
 		r.store(x, p)
 	})
+	s.reportHealth(health)
+}
+
+// descend is p -= rate·(grad + decay·p).
+func (s isa) descend() {
+	s.function("descend", "p, grad *float32, rate, decay float32, n int) uint32",
+		"descend"+s.suffix+" is plainDescend; it is not 0 where a parameter is not finite.")
+	p, g := argument("p"), argument("grad")
+	rate, decay, health := s.broadcast("rate"), s.broadcast("decay"), s.nought()
+	s.over(func(r run) {
+		x := r.load(p)
+		x = s.sub(x, s.mul(s.plus(r.load(g), s.mul(x, decay)), rate))
+		s.addHealth(r, x, health)
+		r.store(x, p)
+	})
+	s.reportHealth(health)
+}
+
+// momentum is v = by·v + (grad + decay·p), p -= rate·v.
+func (s isa) momentum() {
+	s.function("momentum", "p, grad, v *float32, by, rate, decay float32, n int) uint32",
+		"momentum"+s.suffix+" is plainMomentum; it is not 0 where a parameter or v is not finite.")
+	p, g, v := argument("p"), argument("grad"), argument("v")
+	by, rate, decay, health := s.broadcast("by"), s.broadcast("rate"), s.broadcast("decay"), s.nought()
+	s.over(func(r run) {
+		x := r.load(p)
+		moved := s.plus(s.mul(r.load(v), by), s.plus(r.load(g), s.mul(x, decay)))
+		r.store(moved, v)
+		s.addHealth(r, moved, health)
+		x = s.sub(x, s.mul(moved, rate))
+		s.addHealth(r, x, health)
+		r.store(x, p)
+	})
+	s.reportHealth(health)
+}
+
+// scale is v·by.
+func (s isa) scale() {
+	s.function("scale", "v *float32, by float32, n int)", "scale"+s.suffix+" is plainScale.")
+	v, by := argument("v"), s.broadcast("by")
+	s.over(func(r run) { r.store(s.mul(r.load(v), by), v) })
 	s.end()
 }
 

@@ -278,6 +278,17 @@ type Machine interface {
 	Close() error
 }
 
+// Sequencer is a Machine that runs many steps without coming back to the host
+// between them.
+type Sequencer interface {
+	Machine
+	// TrainAll runs the batches in order and writes what each reports to results,
+	// which is as long. It stops at the first step that is not finite; the results
+	// of the steps after it have a NaN loss and name nothing. The batches share a
+	// seed.
+	TrainAll(batches []Batch, results []StepResult) error
+}
+
 // Backend compiles Programs for one device.
 type Backend interface {
 	// Name is what a run records as the device that ran it, such as "cpu/plain".

@@ -131,6 +131,14 @@ func (c *compiler) compile() error {
 	if c.parts, err = c.zeroed(c.partsLen()); err != nil {
 		return err
 	}
+	if c.queue.state, err = c.zeroed(int(unsafe.Sizeof(queueState{}))); err != nil {
+		return err
+	}
+	sequence := sequenceArgs{c.control, c.queue.state, c.mean}
+	if len(p.Train) > 0 {
+		c.list = &c.train
+		launch(c, "sequence_begin", [3]int{1, 1, 1}, 32, 0, sequence)
+	}
 	for _, l := range []struct {
 		name         string
 		instructions []kernels.Instruction
@@ -144,8 +152,15 @@ func (c *compiler) compile() error {
 			}
 		}
 	}
+	if len(p.Train) > 0 {
+		c.list = &c.train
+		launch(c, "sequence_end", [3]int{1, 1, 1}, 32, 0, sequence)
+	}
 	return nil
 }
+
+// sequenceArgs is the parameter of the kernels that begin and end a step.
+type sequenceArgs struct{ control, queue, mean Pointer }
 
 func (c *compiler) compileOne(in kernels.Instruction) error {
 	switch in := in.(type) {

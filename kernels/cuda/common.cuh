@@ -30,7 +30,14 @@ struct Control {
 	float correction; // 1/sqrt(1-beta2^step)
 	int n;           // rows in the batch
 	int training;
-	int sick; // 0, or 1 + the instruction that first wrote a NaN or an infinity
+	int sick; // 0, or 1 + the instruction that first wrote a NaN or an infinity; -1: an earlier step has failed
+};
+
+// StepResult is what a step reports.
+struct StepResult {
+	double loss;
+	int sick; // as Control.sick
+	int done; // 0 where an earlier step failed
 };
 
 // Matrix is a buffer with one row a sample. A gathered one is the Table, without
@@ -48,7 +55,7 @@ __device__ __forceinline__ const float *rowOf(const Matrix &m, const Control &c,
 // skip is whether an earlier instruction has failed: what it left must stay as it
 // is. The failed one itself goes on to its end, whatever the order of its blocks.
 __device__ __forceinline__ bool skip(const Control *c, int instruction) {
-	return c->training && c->sick && c->sick <= instruction;
+	return c->training && c->sick && c->sick <= instruction; // -1: the step is left out
 }
 
 // check notes that instruction wrote v.

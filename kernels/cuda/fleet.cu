@@ -15,12 +15,6 @@ struct FleetStep {
 	int reserved;
 };
 
-struct FleetResult {
-	double loss;
-	int sick; // 0, or 1 + the first instruction that wrote a NaN or an infinity
-	int done; // 0 where an earlier step failed
-};
-
 // FleetLayer is one kernels.Dense with its gradient. Offsets called shared count
 // float32 in the block's memory, the others in the trial's arena; -1 is none.
 struct FleetLayer {
@@ -34,11 +28,12 @@ struct FleetLayer {
 };
 
 struct FleetTrial {
+	const float *x, *targets; // the Table and the Target column
 	float *arena;
 	float *grads; // where they do not fit into shared memory, else null
 	const int *rows;
 	const FleetStep *steps;
-	FleetResult *results;
+	StepResult *results;
 	LossRule loss;
 	wide seed;
 	int count; // steps
@@ -56,7 +51,6 @@ struct FleetTrial {
 
 struct FleetArgs {
 	const FleetTrial *trials;
-	const float *x, *targets;
 };
 
 // Block is what the threads of a block work on.
@@ -103,12 +97,12 @@ __device__ __forceinline__ void product(int rows, int cols, int depth, const flo
 }
 
 // gather fetches the tile's rows of the Table, and adds noise.
-__device__ __forceinline__ void gather(Block &b, const FleetArgs &a) {
+__device__ __forceinline__ void gather(Block &b) {
 	const FleetTrial &t = b.t;
 	float *input = b.shared + t.sharedInput;
 	for (int e = threadIdx.x; e < b.rows * t.inputs; e += fleetThreads) {
 		int i = e / t.inputs, j = e % t.inputs;
-		float v = a.x[(long long)b.c.rows[b.first + i] * t.inputs + j];
+		float v = t.x[(long long)b.c.rows[b.first + i] * t.inputs + j];
 		if (t.sharedClean >= 0) b.shared[t.sharedClean + e] = v;
 		if (t.noisy) {
 			wide element = (wide)(b.first + i) * t.inputs + j;
@@ -149,12 +143,12 @@ __device__ __forceinline__ void forwardLayer(Block &b, int index) {
 
 // lossRows leaves the gradient in the prediction at sharedLoss and returns the
 // tile's loss, added up in the order of its rows, in thread 0.
-__device__ __forceinline__ double lossRows(Block &b, const FleetArgs &a, double *part) {
+__device__ __forceinline__ double lossRows(Block &b, double *part) {
 	const FleetTrial &t = b.t;
 	const FleetLayer &last = t.layer[t.layers - 1];
 	for (int i = threadIdx.x; i < b.rows; i += fleetThreads) {
 		bool classes = t.loss.kind == bce || t.loss.kind == softmaxCE;
-		int label = classes ? (int)a.targets[b.c.rows[b.first + i]] : 0;
+		int label = classes ? (int)t.targets[b.c.rows[b.first + i]] : 0;
 		const float *clean = b.shared + (t.sharedClean >= 0 ? t.sharedClean : t.sharedInput) + i * t.inputs;
 		float *d = b.shared + t.sharedLoss + i * last.out;
 		part[i] = rowLoss(t.loss, d, b.shared + last.sharedY + i * last.out, label, clean, b.c.n);
@@ -255,16 +249,16 @@ __device__ __forceinline__ void update(Block &b) {
 
 // gradients takes the step's batch through the network, a tile at a time, and
 // returns the sum of the rows' losses in thread 0.
-__device__ __forceinline__ double gradients(Block &b, const FleetArgs &a, double *part) {
+__device__ __forceinline__ double gradients(Block &b, double *part) {
 	const FleetTrial &t = b.t;
 	for (int e = threadIdx.x; e < t.params; e += fleetThreads) b.grads[e] = 0;
 	__syncthreads();
 	double loss = 0;
 	for (b.first = 0; b.first < b.c.n; b.first += t.tile) {
 		b.rows = min(t.tile, b.c.n - b.first);
-		gather(b, a);
+		gather(b);
 		for (int l = 0; l < t.layers; l++) forwardLayer(b, l);
-		loss += lossRows(b, a, part);
+		loss += lossRows(b, part);
 		const FleetLayer &last = t.layer[t.layers - 1];
 		Draws draws = {};
 		for (int e = threadIdx.x; e < b.rows * last.out; e += fleetThreads) {
@@ -293,7 +287,7 @@ KERNEL(fleet, FleetArgs, fleetThreads) {
 		b.c.seed = t.seed, b.c.step = step.step, b.c.rows = t.rows + step.first, b.c.n = step.n, b.c.training = 1;
 		b.c.rate = step.rate, b.c.corrected = step.corrected, b.c.correction = step.correction;
 		if (threadIdx.x == 0) *b.sick = nothingSick;
-		double loss = gradients(b, a, part) / step.n;
+		double loss = gradients(b, part) / step.n;
 		if (threadIdx.x == 0 && !(fabs(loss) <= 1.7976931348623157e308)) atomicMin(b.sick, t.lossInstruction);
 		__syncthreads();
 		bool fine = *b.sick == nothingSick;

@@ -3,7 +3,6 @@ package cuda
 import (
 	"errors"
 	"fmt"
-	"math"
 	"unsafe"
 
 	"flowbench/kernels"
@@ -32,8 +31,7 @@ const (
 )
 
 // NewFleet takes Machines that this Backend compiled. They stay the caller's, who
-// writes and reads their parameters and scores with them between calls of Train.
-// All must have the same data bound, which they keep until Close.
+// binds data, writes and reads parameters and scores between calls of Train.
 func (b *Backend) NewFleet(members []kernels.Machine) (*Fleet, error) {
 	f := &Fleet{backend: b}
 	for i, member := range members {
@@ -101,13 +99,8 @@ func (f *Fleet) Train(batches [][]kernels.Batch) ([][]kernels.StepResult, error)
 		return nil, fmt.Errorf("cuda: batches for %d machines, want %d", len(batches), len(f.machines))
 	}
 	for i, m := range f.machines {
-		for _, b := range batches[i] {
-			if err := m.checkTrain(b); err != nil {
-				return nil, fmt.Errorf("machine %d: %w", i, err)
-			}
-		}
-		if m.table != f.machines[0].table {
-			return nil, fmt.Errorf("cuda: machine %d has other data bound than machine 0", i)
+		if err := m.checkAll(batches[i]); err != nil {
+			return nil, fmt.Errorf("machine %d: %w", i, err)
 		}
 	}
 	f.backend.turn.Lock()
@@ -133,11 +126,9 @@ func (f *Fleet) run(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	table := f.machines[0].table
-	driver := f.backend.driver
-	err = driver.Launch(Launch{
+	err = f.backend.driver.Launch(Launch{
 		Kernel: "fleet", Grid: [3]int{len(trials), 1, 1}, Block: fleetThreads, Shared: f.shared,
-		Args: bytesOf([]fleetArgs{{trials: list, x: table.x, targets: table.y}}),
+		Args: bytesOf([]fleetArgs{{trials: list}}),
 	})
 	if err != nil {
 		return nil, err
@@ -157,16 +148,13 @@ func (f *Fleet) order(t *fleetTrial, m *machine, batches []kernels.Batch) error 
 	if t.count == 0 {
 		return nil
 	}
-	t.seed = batches[0].Seed
+	t.seed, t.x, t.targets = batches[0].Seed, m.table.x, m.table.y
 	if f.keep {
 		t.keep = 1
 	}
 	var rows []int32
 	steps := make([]fleetStep, len(batches))
 	for i, b := range batches {
-		if b.Seed != t.seed {
-			return fmt.Errorf("cuda: step %d has another seed than step %d", b.Step, batches[0].Step)
-		}
 		steps[i] = fleetStep{step: b.Step, first: int32(len(rows)), n: int32(len(b.Rows)), rate: b.LearningRate}
 		steps[i].corrected, steps[i].correction = corrections(m.optimizer, b)
 		rows = append(rows, b.Rows...)
@@ -178,7 +166,7 @@ func (f *Fleet) order(t *fleetTrial, m *machine, batches []kernels.Batch) error 
 	if t.steps, err = upload(f, steps); err != nil {
 		return err
 	}
-	t.results, err = upload(f, make([]fleetResult, len(batches)))
+	t.results, err = upload(f, make([]stepResult, len(batches)))
 	return err
 }
 
@@ -187,39 +175,33 @@ func (f *Fleet) collect(i int, from Pointer, batches []kernels.Batch) ([]kernels
 	if len(batches) == 0 {
 		return nil, nil
 	}
-	raw := make([]fleetResult, len(batches))
+	raw := make([]stepResult, len(batches))
 	if err := f.backend.driver.CopyOut(bytesOf(raw), from); err != nil {
 		return nil, err
 	}
 	results := make([]kernels.StepResult, len(batches))
 	for s, r := range raw {
-		results[s] = kernels.StepResult{Loss: math.NaN(), NonFinite: kernels.None}
-		sick := int(r.sick)
-		if r.done != 0 && (sick == 0 || m.reached(sick-1)) {
-			results[s].Loss = r.loss
-		}
-		if sick == 0 {
-			continue
-		}
-		b, err := f.named(m, sick-1, batches[s])
-		if err != nil {
+		results[s] = noResult
+		if err := f.report(m, &results[s], r, batches[s]); err != nil {
 			return nil, err
 		}
-		results[s].NonFinite = b
 	}
 	return results, nil
 }
 
-// named finds the buffer that a step left with a NaN or an infinity. Where the
-// step was not kept it is done again, layer by layer: it changed no parameter,
-// unless the update itself failed, and then they are what is looked at.
-func (f *Fleet) named(m *machine, instruction int, b kernels.Batch) (kernels.Buf, error) {
-	in := m.program.Train[instruction]
-	if _, updated := in.(kernels.Update); !updated && !f.keep {
-		result, err := m.trainOn(b)
-		return result.NonFinite, err
+// report is machine.report, but where the step was not kept and changed no
+// parameter, it is done again, layer by layer, to see which buffer was not finite.
+func (f *Fleet) report(m *machine, result *kernels.StepResult, r stepResult, b kernels.Batch) error {
+	if r.sick == 0 || f.keep {
+		return m.report(result, r, b)
 	}
-	return m.locate(in, b.Rows)
+	if _, updated := m.program.Train[r.sick-1].(kernels.Update); updated {
+		return m.report(result, r, b)
+	}
+	again := make([]kernels.StepResult, 1)
+	err := m.trainAll([]kernels.Batch{b}, again)
+	*result = again[0]
+	return err
 }
 
 // Close frees what the Fleet added to its Machines, which it leaves open.

@@ -15,11 +15,6 @@ type fleetStep struct {
 	reserved                    int32
 }
 
-type fleetResult struct {
-	loss       float64
-	sick, done int32
-}
-
 type fleetLayer struct {
 	in, out, stride                    int32
 	sharedW, sharedB, sharedY, sharedZ int32
@@ -31,7 +26,7 @@ type fleetLayer struct {
 }
 
 type fleetTrial struct {
-	arena, grads, rows, steps, results                                                       Pointer
+	x, targets, arena, grads, rows, steps, results                                           Pointer
 	loss                                                                                     lossRule
 	seed                                                                                     uint64
 	count, tile, layers, inputs, params                                                      int32
@@ -45,7 +40,7 @@ type fleetTrial struct {
 	layer                                                                                    [mostLayers]fleetLayer
 }
 
-type fleetArgs struct{ trials, x, targets Pointer }
+type fleetArgs struct{ trials Pointer }
 
 // fleetPlan is a Program as fleet.cu wants it: a chain of dense layers, perhaps
 // with a noisy input, a loss, perhaps clipping, and an update.

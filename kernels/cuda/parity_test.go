@@ -5,11 +5,13 @@ package cuda_test
 import (
 	"math"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"flowbench/kernels"
 	"flowbench/kernels/cpu"
 	"flowbench/kernels/cuda"
+	"flowbench/kernels/cuda/emulator"
 	"flowbench/kernels/kernelstest"
 )
 
@@ -125,9 +127,7 @@ func TestTwentyStepsEqualCPU(t *testing.T) {
 					if d := distance(parameters(t, p, m), parameters(t, p, want)); !(d <= 1e-5) {
 						t.Errorf("%s: parameters differ by %.3g of their norm", plan, d)
 					}
-					if err := m.Close(); err != nil {
-						t.Error(err)
-					}
+					closeAll(t, m)
 				}
 			})
 		})
@@ -164,17 +164,92 @@ func TestFleetTrialsAreIndependent(t *testing.T) {
 		others := []kernels.Machine{trained(t, b, p, d, 7), trained(t, b, p, d, 1), trained(t, b, p, d, 8)}
 		train(t, b, others, [][]kernels.Batch{steps(9, 5, 1e-3), list[:2], nil})
 		train(t, b, others, [][]kernels.Batch{steps(1, 6, 1), list[2:], steps(3, 7, 0.1)})
-		for i, v := range parameters(t, p, others[1]) {
-			if math.Float32bits(v) != math.Float32bits(want[i]) {
-				t.Fatalf("parameter %d is %v among others, %v alone", i, v, want[i])
-			}
-		}
-		for _, m := range append(others, alone) {
-			if err := m.Close(); err != nil {
-				t.Error(err)
-			}
-		}
+		sameBits(t, parameters(t, p, others[1]), want)
+		closeAll(t, append(others, alone)...)
 	})
+}
+
+// A sequence of steps must leave what the steps one by one leave, and stop where
+// one is not finite.
+func TestSequenceEqualsSteps(t *testing.T) {
+	p, d := kernelstest.Autoencoder(48), flows(78)
+	onDevice(t, func(t *testing.T, b *cuda.Backend) {
+		one, all := trained(t, b, p, d, 1), trained(t, b, p, d, 1)
+		list := steps(5, 3, 1e-3)
+		list[4].LearningRate = float32(math.Inf(1))
+		list = append(list, steps(7, 3, 1e-3)[5:]...)
+		results := make([]kernels.StepResult, len(list))
+		if err := all.(kernels.Sequencer).TrainAll(list[:2], results[:2]); err != nil {
+			t.Fatal(err)
+		}
+		if err := all.(kernels.Sequencer).TrainAll(list[2:], results[2:]); err != nil {
+			t.Fatal(err)
+		}
+		for i, step := range list[:5] {
+			r, err := one.Train(step)
+			if err != nil || r != results[i] {
+				t.Errorf("step %d: %+v (%v) alone, %+v in the sequence", i, r, err, results[i])
+			}
+		}
+		sameBits(t, parameters(t, p, all), parameters(t, p, one))
+		for _, r := range results[5:] {
+			if !math.IsNaN(r.Loss) || r.NonFinite != kernels.None {
+				t.Errorf("a step after the one that failed: %+v", r)
+			}
+		}
+		closeAll(t, one, all)
+	})
+}
+
+// Trials in goroutines of one group must end with the bits that each has alone.
+func TestGroupTrialsAreIndependent(t *testing.T) {
+	p, d := kernelstest.DNN(48), flows(78)
+	device := emulator.New()
+	g := cuda.NewGroup(device)
+	machines, want := make([]kernels.Machine, 5), make([][]float32, 5)
+	for i := range machines {
+		alone := trained(t, g.Backend, p, d, uint64(i))
+		train(t, g.Backend, []kernels.Machine{alone}, [][]kernels.Batch{steps(4, uint64(i), 1e-3)})
+		want[i] = parameters(t, p, alone)
+		closeAll(t, alone)
+		machines[i] = trained(t, g, p, d, uint64(i))
+	}
+	var all sync.WaitGroup
+	for i, m := range machines {
+		all.Go(func() {
+			for _, step := range steps(4, uint64(i), 1e-3) {
+				if err := m.(kernels.Sequencer).TrainAll([]kernels.Batch{step}, make([]kernels.StepResult, 1)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for i, m := range machines {
+		sameBits(t, parameters(t, p, m), want[i])
+	}
+	closeAll(t, machines...)
+	if err := device.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func sameBits(t *testing.T, got, want []float32) {
+	t.Helper()
+	for i, v := range got {
+		if math.Float32bits(v) != math.Float32bits(want[i]) {
+			t.Fatalf("parameter %d is %v, want %v", i, v, want[i])
+		}
+	}
+}
+
+func closeAll(t *testing.T, machines ...kernels.Machine) {
+	t.Helper()
+	for _, m := range machines {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // A trial that diverges stops and is named; its neighbours go on.
@@ -196,10 +271,6 @@ func TestFleetTrialDiverges(t *testing.T) {
 				t.Errorf("step %d of its neighbour: %+v", i, r)
 			}
 		}
-		for _, m := range machines {
-			if err := m.Close(); err != nil {
-				t.Error(err)
-			}
-		}
+		closeAll(t, machines...)
 	})
 }

@@ -10,9 +10,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <sys/mman.h>
-#include <ucontext.h>
 #include <unistd.h>
 #include <vector>
+
+#include "fiber.h"
 
 namespace emulator {
 
@@ -28,8 +29,8 @@ struct Fiber {
 	unsigned mask; // of a shuffle
 	std::uint64_t bits;
 	int from;
-	ucontext_t context;
-	void *stack;
+	FiberContext context;
+	char *stack;
 };
 
 const std::size_t stackBytes = 64 << 10;
@@ -37,7 +38,7 @@ const std::size_t stackBytes = 64 << 10;
 Kernel *kernels;
 std::vector<Fiber> fibers;
 Fiber *running;
-ucontext_t scheduler;
+FiberContext scheduler;
 const Kernel *kernel;
 const void *arguments;
 char *shared;
@@ -51,13 +52,13 @@ void fail(const char *what, const Fiber &f, const Fiber &g) {
 
 void wait(State state, const char *file, int line) {
 	running->state = state, running->file = file, running->line = line;
-	swapcontext(&running->context, &scheduler);
+	switchFiber(&running->context, &scheduler);
 }
 
 void begin() {
 	kernel->run(arguments);
 	running->state = done, running->file = nullptr, running->line = 0;
-	swapcontext(&running->context, &scheduler);
+	switchFiber(&running->context, &scheduler);
 }
 
 // guarded is memory that ends where an untouchable page begins, filled with NaN.
@@ -120,16 +121,12 @@ void runBlock(Index block, int threads, bool backwards) {
 		Fiber &f = fibers[i];
 		f.self = {{unsigned(i), 0, 0}, block};
 		f.state = ready, f.file = nullptr, f.line = 0;
-		getcontext(&f.context);
-		f.context.uc_stack.ss_sp = f.stack;
-		f.context.uc_stack.ss_size = stackBytes;
-		f.context.uc_link = nullptr;
-		makecontext(&f.context, begin, 0);
+		startFiber(&f.context, f.stack, stackBytes, begin);
 	}
 	do {
 		for (int i = 0; i < threads; i++) {
 			running = &fibers[backwards ? threads - 1 - i : i];
-			if (running->state == ready) swapcontext(&scheduler, &running->context);
+			if (running->state == ready) switchFiber(&scheduler, &running->context);
 		}
 	} while (release());
 }
@@ -170,21 +167,22 @@ const char *emulatorLaunch(const char *name, const unsigned grid[3], int threads
 	if (*failure) return failure;
 	while (fibers.size() < std::size_t(threads)) {
 		fibers.emplace_back();
-		fibers.back().stack = std::malloc(stackBytes);
+		fibers.back().stack = static_cast<char *>(std::malloc(stackBytes));
 	}
 	std::vector<Fiber> parked(fibers.begin() + threads, fibers.end());
 	fibers.resize(threads);
 	arguments = args;
+	std::size_t mapped = 0;
+	shared = sharedBytes ? guarded(sharedBytes, &mapped) : nullptr;
 	Index b;
 	unsigned count = grid[0] * grid[1] * grid[2];
 	for (unsigned i = 0; i < count && !*failure; i++) {
 		unsigned at = backwards ? count - 1 - i : i;
 		b = {at % grid[0], at / grid[0] % grid[1], at / grid[0] / grid[1]};
-		std::size_t mapped = 0;
-		shared = sharedBytes ? guarded(sharedBytes, &mapped) : nullptr;
+		if (shared) std::memset(shared, 0xFF, sharedBytes);
 		runBlock(b, threads, backwards);
-		if (shared) munmap(shared + (sharedBytes + 15) / 16 * 16 - (mapped - sysconf(_SC_PAGESIZE)), mapped);
 	}
+	if (shared) munmap(shared + (sharedBytes + 15) / 16 * 16 - (mapped - sysconf(_SC_PAGESIZE)), mapped);
 	fibers.insert(fibers.end(), parked.begin(), parked.end());
 	return *failure ? failure : nullptr;
 }

@@ -5,6 +5,7 @@ package train
 // the bit. The yaml names are the keys of a spec.
 type Config struct {
 	Model     ModelConfig     `yaml:"model" json:"model"`
+	Fit       FitConfig       `yaml:"fit" json:"fit"`
 	Loss      LossConfig      `yaml:"loss" json:"loss"`
 	Optimizer OptimizerConfig `yaml:"optimizer" json:"optimizer"`
 	Train     LoopConfig      `yaml:"train" json:"train"`
@@ -13,8 +14,8 @@ type Config struct {
 
 // ModelConfig says what is trained.
 type ModelConfig struct {
-	// Kind is "dnn" or "autoencoder"; a study also makes trials of the Baselines,
-	// which read nothing else of the model.
+	// Kind is one of Networks or of Detectors; a study also makes trials of the
+	// Baselines, which read nothing else of the model.
 	Kind string `yaml:"kind" json:"kind"`
 	// Hidden is the widths of the hidden layers, input to output; an
 	// autoencoder lists encoder, bottleneck and decoder: [64, 32, 16, 32, 64].
@@ -42,8 +43,52 @@ type ModelConfig struct {
 	// Score is how an autoencoder turns residuals r_j into a score: "squared"
 	// (mean r²), "variance" (mean r²/training variance of r_j), "log_median"
 	// (mean log1p(|r_j| / training median of |r_j|)) or "log_median_squared" (the
-	// mean of those logarithms' squares).
+	// mean of those logarithms' squares). A PCA has "reconstruction" and
+	// "mahalanobis", K-Means "distance" and "spread", nearest neighbours "distance"
+	// and "residual"; see train/detect.
 	Score string `yaml:"score" json:"score"`
+
+	// What follows is of detectors alone; train/detect says what each means.
+
+	// PCA is how many principal components of the columns the detector sees in
+	// their place; 0 leaves it the columns. Whiten gives each the variance 1.
+	PCA    int  `yaml:"pca" json:"pca"`
+	Whiten bool `yaml:"whiten" json:"whiten"`
+	// Components is how many a PCA keeps, or a mixture has. Variance is the share
+	// that a PCA keeps where Components is 0.
+	Components int     `yaml:"components" json:"components"`
+	Variance   float64 `yaml:"variance" json:"variance"`
+	// Clusters is the centroids of K-Means, Start how it chooses the first, and
+	// MiniBatch the rows of a step where it does not go over all.
+	Clusters  int    `yaml:"clusters" json:"clusters"`
+	Start     string `yaml:"start" json:"start"`
+	MiniBatch int    `yaml:"mini_batch" json:"mini_batch"`
+	// Silhouette is how many rows K-Means takes its silhouette of; 0 is none.
+	Silhouette int `yaml:"silhouette" json:"silhouette"`
+	// Covariance is the kind that a mixture's components have, Floor what is added
+	// to each of their variances.
+	Covariance string  `yaml:"covariance" json:"covariance"`
+	Floor      float64 `yaml:"floor" json:"floor"`
+	// Iterations, Tolerance and Restarts are those of K-Means and of a mixture.
+	Iterations int     `yaml:"iterations" json:"iterations"`
+	Tolerance  float64 `yaml:"tolerance" json:"tolerance"`
+	Restarts   int     `yaml:"restarts" json:"restarts"`
+	// Eps is the radius of DBSCAN; 0 takes the knee of the k-distance curve.
+	// MinPoints is the rows that make a core.
+	Eps       float64 `yaml:"eps" json:"eps"`
+	MinPoints int     `yaml:"min_points" json:"min_points"`
+	// Neighbours is which of the nearest training rows counts.
+	Neighbours int `yaml:"neighbours" json:"neighbours"`
+	// Trees are those of an isolation forest, Samples the rows of each.
+	Trees   int `yaml:"trees" json:"trees"`
+	Samples int `yaml:"samples" json:"samples"`
+}
+
+// FitConfig is what a detector is fitted on.
+type FitConfig struct {
+	// MaxRows is the most training rows that a detector sees, drawn with the
+	// trial's seed; 0 is all.
+	MaxRows int `yaml:"max_rows" json:"max_rows"`
 }
 
 // LossConfig is the training objective.

@@ -1,7 +1,7 @@
 package train
 
-// Defaults is the Config of a model of the given kind, "dnn" or "autoencoder",
-// where a spec says nothing else.
+// Defaults is the Config of a model of the given kind, one of Networks or
+// Detectors, where a spec says nothing else.
 func Defaults(kind string) Config {
 	c := Config{Model: ModelConfig{Kind: kind}}
 	c.Complete(func(field string) bool { return field == "model.kind" })
@@ -13,10 +13,16 @@ func Defaults(kind string) Config {
 // the chosen kind stays zero. given is asked for paths such as model.hidden.
 func (c *Config) Complete(given func(field string) bool) {
 	f := filler{given}
-	c.Model.complete(f)
-	c.Loss.complete(f, c.Model.Kind)
-	c.Optimizer.complete(f)
-	c.Train.complete(f)
+	if IsDetector(c.Model.Kind) {
+		// A study that compares detectors with networks gives these for the latter.
+		c.Loss, c.Optimizer, c.Train = LossConfig{}, OptimizerConfig{}, LoopConfig{}
+		c.Model.completeDetector(f)
+	} else {
+		c.Model.complete(f)
+		c.Loss.complete(f, c.Model.Kind)
+		c.Optimizer.complete(f)
+		c.Train.complete(f)
+	}
 	if !given("threshold.max_false_positive_rate") && !given("threshold.maximize") {
 		c.Threshold.MaxFalsePositiveRate = 1e-3
 	}

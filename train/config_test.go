@@ -47,7 +47,7 @@ func TestValidate(t *testing.T) {
 		spoil             func(*Config)
 	}{
 		{"", "model.kind", "is missing", func(*Config) {}},
-		{"cnn", "model.kind", `"cnn" is not one of dnn, autoencoder`, func(*Config) {}},
+		{"cnn", "model.kind", `"cnn" is not one of dnn, autoencoder, pca, kmeans`, func(*Config) {}},
 		{"dnn", "model.hidden", "has 0 entries", func(c *Config) { c.Model.Hidden = nil }},
 		{"dnn", "model.hidden", "may have 64", func(c *Config) { c.Model.Hidden = make([]int, 65) }},
 		{"dnn", "model.hidden[1]", "is 0, must be at least 1", func(c *Config) { c.Model.Hidden = []int{3, 0} }},

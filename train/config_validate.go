@@ -22,23 +22,33 @@ func LowerIsBetter(metric string) bool { return strings.HasSuffix(metric, ".loss
 // Rules lists every field of a Config in the order of a spec, a field that
 // others depend on before them. The caller owns the slice.
 func Rules() []Rule {
-	return slices.Concat(modelRules(), lossRules(), optimizerRules(), loopRules())
+	rules := slices.Concat(modelRules(), detectorRules(), fitRules(), lossRules(), optimizerRules(), loopRules())
+	for i, r := range rules {
+		section, _, _ := strings.Cut(r.Field, ".")
+		if r.When == nil && (section == "loss" || section == "optimizer" || section == "train") {
+			rules[i].When = ofKind(Networks()...)
+		}
+	}
+	return append(rules, thresholdRules()...)
 }
 
+// ofKind is the condition of a field that only some kinds of model read.
+func ofKind(kinds ...string) *Condition { return &Condition{"model.kind", kinds} }
+
 func modelRules() []Rule {
-	autoencoder := &Condition{"model.kind", []string{"autoencoder"}}
+	autoencoder, network := ofKind("autoencoder"), ofKind(Networks()...)
 	return []Rule{
-		{Field: "model.kind", OneOf: []string{"dnn", "autoencoder"}, Doc: "what is trained"},
-		{Field: "model.hidden", Range: Between(1, 1<<16), MinItems: 1, MaxItems: 64, Doc: "widths of the hidden layers; an autoencoder lists encoder, bottleneck and decoder"},
-		{Field: "model.activation", OneOf: []string{"relu", "leaky_relu", "gelu", "tanh", "sigmoid"}, Doc: "function of the hidden layers"},
-		{Field: "model.init", OneOf: sortedKeys(initSchemes), Doc: "how weights start; he by default for a dnn, glorot for an autoencoder"},
-		{Field: "model.dropout", Range: Share(), Doc: "probability that a hidden activation is dropped"},
-		{Field: "model.norm", OneOf: []string{"none", "batch", "layer"}, Doc: "normalisation between a hidden layer's product and its activation"},
-		{Field: "model.ensemble", Range: Between(1, 256), Doc: "members, each with its own seed, that are trained and averaged"},
-		{Field: "model.noise", Range: FromZero(), Doc: "standard deviation of the noise on the scaled input in training"},
-		{Field: "model.mask", Range: Share(), Doc: "share of the inputs that is set to 0 in training"},
+		{Field: "model.kind", OneOf: slices.Concat(Networks(), Detectors()), Doc: "what is trained, or fitted"},
+		{Field: "model.hidden", Range: Between(1, 1<<16), MinItems: 1, MaxItems: 64, When: network, Doc: "widths of the hidden layers; an autoencoder lists encoder, bottleneck and decoder"},
+		{Field: "model.activation", OneOf: []string{"relu", "leaky_relu", "gelu", "tanh", "sigmoid"}, When: network, Doc: "function of the hidden layers"},
+		{Field: "model.init", OneOf: sortedKeys(initSchemes), When: network, Doc: "how weights start; he by default for a dnn, glorot for an autoencoder"},
+		{Field: "model.dropout", Range: Share(), When: network, Doc: "probability that a hidden activation is dropped"},
+		{Field: "model.norm", OneOf: []string{"none", "batch", "layer"}, When: network, Doc: "normalisation between a hidden layer's product and its activation"},
+		{Field: "model.ensemble", Range: Between(1, 256), When: network, Doc: "members, each with its own seed, that are trained and averaged"},
+		{Field: "model.noise", Range: FromZero(), When: network, Doc: "standard deviation of the noise on the scaled input in training"},
+		{Field: "model.mask", Range: Share(), When: network, Doc: "share of the inputs that is set to 0 in training"},
 		{Field: "model.passes", Range: Between(1, 16), When: autoencoder, Doc: "how often a score sends a row through the autoencoder"},
-		{Field: "model.score", OneOf: []string{"squared", "variance", "log_median", "log_median_squared"}, When: autoencoder, Doc: "how residuals become a score"},
+		{Field: "model.score", OneOf: allScores(), When: ofKind(sortedKeys(scores)...), Doc: "how what the model finds becomes a score"},
 	}
 }
 
@@ -82,6 +92,11 @@ func loopRules() []Rule {
 		{Field: "train.early_stop.patience", Range: Between(1, 100_000), When: stops, Doc: "epochs without improvement before a trial ends"},
 		{Field: "train.early_stop.min_delta", Range: FromZero(), When: stops, Doc: "smallest change that is an improvement"},
 		{Field: "train.checkpoint_epochs", Range: Between(1, 100_000), Doc: "epochs between checkpoints"},
+	}
+}
+
+func thresholdRules() []Rule {
+	return []Rule{
 		{Field: "threshold.max_false_positive_rate", Range: &Range{Max: 1, OpenMin: true, OpenMax: true}, Optional: true, Doc: "validation false-positive rate that the threshold keeps to"},
 		{Field: "threshold.maximize", OneOf: []string{"f1", "f2", "mcc"}, Optional: true, Doc: "validation figure that the threshold makes best"},
 	}
@@ -95,7 +110,13 @@ func (c Config) Validate() error {
 			return err
 		}
 	}
-	for _, check := range []func() *FieldError{c.checkObjective, c.checkSchedule, c.checkLoop, c.checkThreshold} {
+	checks := []func() *FieldError{c.checkScore, c.checkThreshold}
+	if IsDetector(c.Model.Kind) {
+		checks = append(checks, c.checkDetector)
+	} else {
+		checks = append(checks, c.checkObjective, c.checkSchedule, c.checkLoop)
+	}
+	for _, check := range checks {
 		if err := check(); err != nil {
 			return err
 		}

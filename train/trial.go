@@ -66,8 +66,13 @@ type Result struct {
 	Device      string         `json:"device"` // the backend that really ran it
 	Detector    string         `json:"detector"`
 	Members     []MemberResult `json:"members,omitempty"`
+	// Fit is what the fit of a detector came to, such as inertia and iterations,
+	// and Warnings what it says against itself.
+	Fit      map[string]float64 `json:"fit,omitempty"`
+	Warnings []string           `json:"warnings,omitempty"`
 	// Metrics is every evaluable figure by its full name, such as
-	// test.average_precision; a loss is the mean of the members'.
+	// test.average_precision; a loss is the mean of the members', a figure of Fit
+	// begins with "fit.".
 	Metrics    map[string]float64  `json:"metrics,omitempty"`
 	Validation *metric.Report      `json:"validation,omitempty"`
 	Test       *metric.Report      `json:"test,omitempty"`
@@ -96,8 +101,11 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	}
 	result := &Result{State: StateDone, Fingerprint: t.Fingerprint, Seed: t.Seed, Device: t.Backend.Name(), Detector: t.Config.Model.Kind}
 	judge := t.judgeNetworks
-	if IsBaseline(t.Config.Model.Kind) {
+	switch kind := t.Config.Model.Kind; {
+	case IsBaseline(kind):
 		judge = t.judgeBaseline
+	case IsDetector(kind):
+		judge = t.judgeDetector
 	}
 	var diverged *divergence
 	err = judge(ctx, result)

@@ -12,7 +12,8 @@ import (
 	"flowbench/experiments/study"
 )
 
-// Lines writes a line whenever a trial begins or ends. It is for logs, where
+// Lines writes a line whenever a trial begins or ends, and now and then while the
+// fit of a detector takes long. It is for logs, where
 // bars would leave rubbish. Show and Write may be called at once.
 type Lines struct {
 	mu     sync.Mutex // around out
@@ -21,11 +22,15 @@ type Lines struct {
 	start  time.Time
 	before int // trials that had ended before this sweep began
 	states map[int]store.State
+	told   map[int]time.Time // when a trial's long fit was last told of
 }
+
+// fitNews is how often a log tells of a fit that takes long.
+const fitNews = 10 * time.Second
 
 // NewLines writes to out; now is the clock.
 func NewLines(out io.Writer, now func() time.Time) *Lines {
-	return &Lines{out: out, now: now, start: now(), before: -1, states: map[int]store.State{}}
+	return &Lines{out: out, now: now, start: now(), before: -1, states: map[int]store.State{}, told: map[int]time.Time{}}
 }
 
 // Show compares p with what was shown last and writes what is new.
@@ -44,6 +49,7 @@ func (l *Lines) Show(p study.Progress) {
 	}
 	for _, t := range p.Trials {
 		if t.State == l.states[t.Index] {
+			l.fit(t, ended, len(p.Trials))
 			continue
 		}
 		l.states[t.Index] = t.State
@@ -54,6 +60,16 @@ func (l *Lines) Show(p study.Progress) {
 			l.printf("%s  %d/%d  %s  begins\n", l.elapsed(), ended, len(p.Trials), t.Name)
 		}
 	}
+}
+
+// fit tells of a long fit.
+func (l *Lines) fit(t study.TrialProgress, ended, all int) {
+	now := l.now()
+	if t.Fit == nil || t.State != store.Running || now.Sub(l.told[t.Index]) < fitNews {
+		return
+	}
+	l.told[t.Index] = now
+	l.printf("%s  %d/%d  %s  %v\n", l.elapsed(), ended, all, t.Name, *t.Fit)
 }
 
 // Write writes what others have to say between the lines.

@@ -21,7 +21,7 @@ type Live struct {
 
 type runningBar struct {
 	bar  *mpb.Bar
-	last atomic.Pointer[string] // the last epoch's figures; drawn by another goroutine
+	last atomic.Pointer[string] // what stands behind the bar; drawn by another goroutine
 }
 
 // NewLive draws on out, which is a terminal.
@@ -61,8 +61,12 @@ func (l *Live) trial(t study.TrialProgress) {
 	if r == nil {
 		r = &runningBar{}
 		r.last.Store(new(string))
+		count := decor.CountersNoUnit("epoch %d/%d")
+		if t.MaxEpochs == 0 {
+			count = decor.Name("fit")
+		}
 		r.bar = l.container.AddBar(int64(t.MaxEpochs), mpb.BarPriority(t.Index), mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name(t.Name+" "), decor.CountersNoUnit("epoch %d/%d")),
+			mpb.PrependDecorators(decor.Name(t.Name+" "), count),
 			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return *r.last.Load() })))
 		l.running[t.Index] = r
 	}
@@ -70,6 +74,12 @@ func (l *Live) trial(t study.TrialProgress) {
 		last := figures(t.Last.Values)
 		r.last.Store(&last)
 		r.bar.SetCurrent(int64(t.Epochs))
+	}
+	if t.Fit != nil {
+		last := t.Fit.String()
+		r.last.Store(&last)
+		r.bar.SetTotal(int64(t.Fit.Total), false)
+		r.bar.SetCurrent(int64(min(t.Fit.Done, t.Fit.Total-1)))
 	}
 }
 

@@ -12,13 +12,22 @@ import (
 
 // checkTogether holds the data against the model.
 func (r *Run) checkTogether() error {
-	if r.Data.Task == "multiclass" && r.Model.Kind == "autoencoder" {
-		return &train.FieldError{Field: "data.task", Problem: "is multiclass, but an autoencoder tells benign flows from the rest only: write binary, or model.kind dnn"}
+	if r.Data.Task == "multiclass" && r.Model.Kind != "dnn" {
+		return &train.FieldError{Field: "data.task", Problem: fmt.Sprintf("is multiclass, but %s tells benign flows from the rest only: write binary, or model.kind dnn", withArticle(r.Model.Kind))}
 	}
 	if r.Loss.ClassWeight.Weights == nil {
 		return nil
 	}
 	return r.checkWeights()
+}
+
+// withArticle is the kind of a model as a sentence names one.
+func withArticle(kind string) string {
+	switch kind {
+	case "autoencoder", "isolation_forest":
+		return "an " + kind
+	}
+	return "a " + kind
 }
 
 // checkWeights makes sure that weights a label name the labels of the task.

@@ -24,8 +24,9 @@ type TrialProgress struct {
 	State     store.State
 	Reason    string
 	Epochs    int                 // finished, over all members
-	MaxEpochs int                 // at most; 0 for a baseline
+	MaxEpochs int                 // at most; 0 for a baseline or a detector
 	Last      *train.EpochMetrics // the last finished epoch; nil before it
+	Fit       *train.FitProgress  // of a detector whose fit takes long; else nil
 }
 
 // watch tells Watch how the trials stand until ctx ends, and once more then.
@@ -80,6 +81,9 @@ func (s *Study) progressOf(t store.Trial, epochs bool) TrialProgress {
 	lines, err := train.ReadMetrics(filepath.Join(s.trialDir(t.Index), "metrics.jsonl"))
 	if err == nil && len(lines) > 0 {
 		p.Epochs, p.Last = len(lines), &lines[len(lines)-1]
+	}
+	if fit, err := train.ReadFitProgress(s.trialDir(t.Index)); err == nil && t.State == store.Running {
+		p.Fit = fit
 	}
 	return p
 }

@@ -7,32 +7,24 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"flowbench/experiments/bench"
-	"flowbench/kernels/cpu"
 )
 
 func benchClassicCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "classic",
 		Usage: "time fitting PCA, K-Means, GMM and DBSCAN",
-		Description: "Fits what the rulers fit on S.npy of --data. A detector that this flowbench does\n" +
-			"not have yet is named, and the exit code is 1.\n\n" +
+		Description: "Fits what the rulers fit, on S.npy of --data. A detector that this flowbench lacks\n" +
+			"is named, and the exit code is 1.\n\n" +
 			"example: flowbench bench classic --rows 100000 --json",
 		Flags: []cli.Flag{
-			dataFlag("S.npy and y.npy"), rowsFlag(), repeatFlag(), simdFlag(), benchJSONFlag(),
+			dataFlag("S.npy and y.npy"), rowsFlag(), repeatFlag(), benchJSONFlag(),
 		},
-		Action: func(c *cli.Context) error { return runBenchClassic(c, classicFits()) },
+		Action: func(c *cli.Context) error { return runBenchClassic(c, bench.Detectors()) },
 	}
 }
 
-// classicFits are the classical detectors that there are.
-func classicFits() bench.Fits { return bench.Fits{} }
-
 func runBenchClassic(c *cli.Context, fits bench.Fits) error {
 	if err := checkBench(c, map[string]int{"rows": 2, "repeat": 1}); err != nil {
-		return err
-	}
-	backend, err := chooseLevel(c.String("simd"), cpu.Open)
-	if err != nil {
 		return err
 	}
 	if len(fits) > 0 {
@@ -41,7 +33,7 @@ func runBenchClassic(c *cli.Context, fits bench.Fits) error {
 			return err
 		}
 		show, done := measuring(c)
-		classic := &bench.Classic{Fits: fits, Matrix: matrix, Rounds: c.Int("repeat"), SIMD: strings.TrimPrefix(backend.Name(), "cpu/"), Progress: show}
+		classic := &bench.Classic{Fits: fits, Matrix: matrix, Rounds: c.Int("repeat"), SIMD: bench.DetectorLevel, Progress: show}
 		results, err := classic.Run(c.Context)
 		done()
 		if err != nil {
@@ -52,7 +44,7 @@ func runBenchClassic(c *cli.Context, fits bench.Fits) error {
 		}
 	}
 	if missing := fits.Missing(); len(missing) > 0 {
-		return fmt.Errorf("not measured: %s; this flowbench has no such detectors yet", strings.Join(missing, ", "))
+		return fmt.Errorf("not measured: %s; this flowbench has no such detectors", strings.Join(missing, ", "))
 	}
 	return nil
 }

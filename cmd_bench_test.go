@@ -72,6 +72,18 @@ func TestBenchCSV(t *testing.T) {
 	}
 }
 
+func TestBenchClassic(t *testing.T) {
+	t.Chdir(t.TempDir())
+	code, out, log := flowbench(t, "bench", "classic", "--rows", "300", "--repeat", "1", "--json")
+	works := map[any]int{}
+	for _, o := range objects(t, out, "name", "rows", "seconds", "simd", "device") {
+		works[o["work"]]++
+	}
+	if code != 0 || works["pca"] != 2 || works["kmeans"] != 2 || works["gmm"] != 1 || works["dbscan"] != 3 {
+		t.Errorf("exit code %d, %v:\n%s", code, works, log)
+	}
+}
+
 // Detectors that are not there are named, those that are there are measured all the same.
 func TestBenchClassicNamesWhatIsMissing(t *testing.T) {
 	fit := func(context.Context, bench.ClassicCase, []float32, int) error { return nil }
@@ -80,7 +92,7 @@ func TestBenchClassicNamesWhatIsMissing(t *testing.T) {
 		objects int
 		want    string
 	}{
-		{bench.Fits{}, 0, "not measured: pca, kmeans, gmm, dbscan; this flowbench has no such detectors yet"},
+		{bench.Fits{}, 0, "not measured: pca, kmeans, gmm, dbscan; this flowbench has no such detectors"},
 		{bench.Fits{"gmm": fit, "pca": fit}, 3, "not measured: kmeans, dbscan;"},
 		{bench.Fits{"gmm": fit, "pca": fit, "kmeans": fit, "dbscan": fit}, 8, ""},
 	} {

@@ -9,6 +9,18 @@ import (
 	"testing"
 )
 
+func TestDetectorsFitEveryCase(t *testing.T) {
+	if missing := Detectors().Missing(); len(missing) > 0 {
+		t.Errorf("missing: %v", missing)
+	}
+	m := MakeMatrix(400, 7)
+	for _, c := range ClassicCases() {
+		if err := Detectors()[c.Work](t.Context(), c, m.X, m.Rows); err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+		}
+	}
+}
+
 func TestClassicFitsWhatIsThere(t *testing.T) {
 	if missing := (Fits{}).Missing(); !slices.Equal(missing, []string{"pca", "kmeans", "gmm", "dbscan"}) {
 		t.Errorf("missing without any: %v", missing)

@@ -170,6 +170,27 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
+func TestMissingRulersAreNamed(t *testing.T) {
+	s := settings{python: "/nowhere/python3", work: t.TempDir()}
+	for _, c := range []struct{ peers, want string }{{"", "PEERS is not set"}, {t.TempDir(), "/nowhere/python3 is not installed"}} {
+		s.peers = c.peers
+		if _, why := rulers(s.python)[0].version(t.Context(), s); why != c.want {
+			t.Errorf("PEERS=%s: PyTorch is missing because %q, want %q", c.peers, why, c.want)
+		}
+	}
+	s.peers = ""
+	if version, why := rulers(s.python)[1].version(t.Context(), s); version == "" || why != "" {
+		t.Errorf("gorgonia, which needs no PEERS: %q, %q", version, why)
+	}
+	s.python = "go" // is installed, and its probe is made to succeed
+	torch := rulers(s.python)[0]
+	torch.probe = []string{"go", "version"}
+	s.peers = t.TempDir()
+	if _, why := torch.version(t.Context(), s); why != "PEERS has no mlp_torch.py" {
+		t.Errorf("without its script: %q", why)
+	}
+}
+
 func TestSettings(t *testing.T) {
 	get := func(values map[string]string) func(string) string {
 		return func(name string) string { return values[name] }

@@ -52,7 +52,7 @@ func (r *report) best(key string) (value float64, threads int) {
 func (r *report) markdown() (string, error) {
 	var b strings.Builder
 	b.WriteString("# Speed\n\nWritten by `make bench`, which measures flowbench and the rulers in turn on one machine; nobody types a figure here.\n")
-	fmt.Fprintf(&b, "Every figure is a median of %d rounds.\n\n", r.settings.repeats)
+	fmt.Fprintf(&b, "Rounds that every figure is the median of: %d.\n\n", r.settings.repeats)
 	r.writeMachine(&b)
 	if err := r.writeComparisons(&b); err != nil {
 		return "", err
@@ -84,6 +84,11 @@ func (r *report) writeMachine(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "| %s | %s |\n", one.name, version)
 	}
+	data := "made by the rulers' make_matrix.py"
+	if r.settings.data == "" {
+		data = "made up by flowbench, synthetic: without PEERS"
+	}
+	fmt.Fprintf(b, "| data | %s |\n", data)
 	fmt.Fprintf(b, "| Python | %s |\n| date | %s |\n", m.python, m.date)
 }
 

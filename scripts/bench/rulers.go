@@ -75,7 +75,7 @@ func (r ruler) version(ctx context.Context, s settings) (version, missing string
 		return "", "it is not installed"
 	}
 	for _, word := range r.command(s) {
-		if filepath.Dir(word) == filepath.Clean(s.peers) {
+		if s.peers != "" && filepath.Dir(word) == filepath.Clean(s.peers) {
 			if _, err := os.Stat(word); err != nil {
 				return "", "PEERS has no " + filepath.Base(word)
 			}

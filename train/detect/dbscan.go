@@ -47,7 +47,7 @@ type Clustering struct {
 //
 // The cost is that of comparing sketches of all pairs of rows that boxes of 128
 // do not exclude (see sketcher), at worst of all. Memory is about
-// 2·cols + 80 float32 for each distinct row beside the matrix.
+// 2·cols + 140 float32 for each distinct row beside the matrix.
 func Cluster(ctx context.Context, data Data, o DBSCANOptions) (*Clustering, error) {
 	if o.MinPoints == 0 {
 		o.MinPoints = defaultMinPoints
@@ -85,7 +85,7 @@ func (o DBSCANOptions) check(data Data) error {
 	}
 	// Two atlases and the words of each row, all of them distinct and cores.
 	depth := min(data.Cols, sketchDepth)
-	return affordable(int64(data.Rows)*int64(2*4*(data.Cols+3*depth+2)+60), o.free)
+	return affordable(int64(data.Rows)*int64(2*4*(data.Cols+4*depth)+64), o.free)
 }
 
 // cluster fills in all but Eps and MinPoints.

@@ -25,10 +25,11 @@ type NearestOptions struct {
 const (
 	// Distance is the Euclidean distance to the K-th nearest training row.
 	Distance = "distance"
-	// Residual is the mean over the columns of ln(1 + |difference|/usual) from the
-	// K-th nearest training row, where usual is the median of the differences
-	// between training rows and their K-th nearest others. It asks in how many
-	// columns a row is unlike, rather than how far off it is in one.
+	// Residual is the mean over the columns of ln²(1 + |difference|/usual) from the
+	// K-th nearest training row, where usual is 0.001 and the median of the
+	// differences between training rows and their K-th nearest others. It asks in
+	// how many columns a row is unlike, rather than how far off it is in one, and
+	// is for columns scaled to a standard deviation of 1.
 	Residual = "residual"
 )
 
@@ -99,16 +100,18 @@ func (o NearestOptions) check(data Data) error {
 		return fmt.Errorf("score %q is neither %s nor %s", o.Score, Distance, Residual)
 	}
 	depth := min(data.Cols, sketchDepth)
-	return affordable(int64(data.Rows)*int64(4*(data.Cols+3*depth+2)+32), o.free)
+	return affordable(int64(data.Rows)*int64(4*(data.Cols+4*depth)+48), o.free)
 }
 
 // usualSample is how many rows the usual differences are the medians of at the
 // most: enough for two digits.
 const usualSample = 1 << 14
 
-// learnUsual sets usual from the rows named by first. A column in which most rows equal their neighbour has a
-// median of 0; there it is the mean, and where no row differs the smallest of the
-// other columns' figures, for any difference at all is as unlike as can be.
+// leastUsual stands for the usual difference of a column in which most rows equal
+// their neighbour.
+const leastUsual = 1e-3
+
+// learnUsual sets usual from the rows named by first.
 func (n *Nearest) learnUsual(ctx context.Context, data Data, first []int32) error {
 	step := (len(first) + usualSample - 1) / usualSample
 	var chosen []int32
@@ -132,32 +135,12 @@ func (n *Nearest) learnUsual(ctx context.Context, data Data, first []int32) erro
 		return err
 	}
 	n.usual = make([]float64, cols)
-	parallel.Each(cols, func(j int) { n.usual[j] = usualOf(differences[j*count:][:count]) })
-	smallest := 0.0
-	for _, u := range n.usual {
-		if u > 0 && (smallest == 0 || u < smallest) {
-			smallest = u
-		}
-	}
-	for j, u := range n.usual {
-		if u == 0 {
-			n.usual[j] = smallest
-		}
-	}
+	parallel.Each(cols, func(j int) {
+		column := differences[j*count:][:count]
+		slices.Sort(column)
+		n.usual[j] = column[count/2] + leastUsual
+	})
 	return nil
-}
-
-// usualOf is the median of differences, or their mean where it is 0.
-func usualOf(differences []float64) float64 {
-	slices.Sort(differences)
-	if m := differences[len(differences)/2]; m > 0 {
-		return m
-	}
-	sum := 0.0
-	for _, d := range differences {
-		sum += d
-	}
-	return sum / float64(len(differences))
 }
 
 // Score finds each row's K-th nearest.
@@ -181,9 +164,8 @@ func (n *Nearest) Score(x []float32, dst []float64) error {
 func (n *Nearest) unlike(a, b []float32) float64 {
 	sum := 0.0
 	for j, v := range a {
-		if d := math.Abs(float64(v) - float64(b[j])); d > 0 {
-			sum += math.Log1p(d / n.usual[j])
-		}
+		l := math.Log1p(math.Abs(float64(v)-float64(b[j])) / n.usual[j])
+		sum += float64(l * l)
 	}
 	return sum / float64(len(a))
 }

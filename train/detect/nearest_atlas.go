@@ -13,14 +13,13 @@ import (
 const leafRows = 128
 
 // atlas is rows in blocks of near ones, each with the box around its sketches.
-// No pair of rows is ever stored. It takes rows·(cols + 2·depth + 2) float32.
+// No pair of rows is ever stored. It takes rows·(cols + 4·depth) float32.
 type atlas struct {
 	*sketcher
 	rows   int
 	order  []int32   // place → row of the matrix that it was made of
 	x      []float32 // the rows by place
 	sketch []float32 // their sketches
-	half   []float32 // half the squared length of each sketch, less the rounding
 	panels []panel   // a block's sketches, packed
 	mid    []float32 // middle of a block's box, depth numbers each
 	reach  []float32 // from there to its faces
@@ -51,7 +50,7 @@ func newAtlas(ctx context.Context, s *sketcher, x []float32, chosen []int32) (*a
 	if err != nil {
 		return nil, err
 	}
-	a.x, a.sketch, a.half = make([]float32, a.rows*s.cols), make([]float32, a.rows*s.depth), make([]float32, a.rows)
+	a.x, a.sketch = make([]float32, a.rows*s.cols), make([]float32, a.rows*s.depth)
 	a.order = make([]int32, a.rows)
 	blocks := a.blocks()
 	a.panels, a.room = make([]panel, blocks), make([]float32, blocks)
@@ -98,11 +97,10 @@ func (a *atlas) measure(b int) {
 		for _, v := range a.sketch[i*depth:][:depth] {
 			square += float64(v) * float64(v)
 		}
-		a.half[i] = float32(square / 2 * (1 - slack))
 		longest = max(longest, square)
 	}
 	a.room[b] = float32(longest * slack)
-	a.panels[b] = newPanel(a.sketch[first*depth:end*depth], a.half[first:end], depth)
+	a.panels[b] = newPanel("auto", a.sketch[first*depth:end*depth], depth)
 }
 
 // gap is the squared distance between two points or boxes of which the middles

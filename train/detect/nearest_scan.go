@@ -1,79 +1,53 @@
 package detect
 
-import "math"
+import (
+	"fmt"
+	"math/bits"
 
-// The loop that finding neighbours spends its time in. panel is its right-hand
-// side.
+	"flowbench/kernels/cpu"
+)
 
-// pair is a row and a column of a product.
+// The loop that finding neighbours spends its time in: all distances between
+// some sketches and those of a block.
+
+// pair is a place of one atlas and a place of another.
 type pair struct{ row, col int32 }
 
-// panelWidth is how many columns a panel keeps together: a register tile of one
-// row and four columns is what plain Go does fastest (see kernels/cpu/plain.go).
-const panelWidth = 4
+// panel is a block's sketches, packed once. Each has a 0 after its last number.
+type panel struct{ points *cpu.Points }
 
-// panel is a block's sketches as the columns of products, packed once.
-type panel struct {
-	depth, cols int
-	quads       [][panelWidth]float32 // depth after depth, panelWidth columns at a time
-	start       [][panelWidth]float32 // minus half
-}
-
-// newPanel packs len(half) sketches.
-func newPanel(sketch, half []float32, depth int) panel {
-	cols := len(half)
-	count := (cols + panelWidth - 1) / panelWidth
-	p := panel{depth: depth, cols: cols, quads: make([][panelWidth]float32, count*depth), start: make([][panelWidth]float32, count)}
-	for c := range count * panelWidth {
-		if c >= cols {
-			p.start[c/panelWidth][c%panelWidth] = -math.MaxFloat32 // near nothing
-			continue
-		}
-		p.start[c/panelWidth][c%panelWidth] = -half[c]
-		for k := range depth {
-			p.quads[c/panelWidth*depth+k][c%panelWidth] = sketch[c*depth+k]
-		}
+// newPanel packs sketches; simd is as in cpu.NewPoints.
+func newPanel(simd string, sketch []float32, depth int) panel {
+	rows := len(sketch) / depth
+	padded := make([]float32, 0, rows*(depth+1))
+	for i := range rows {
+		padded = append(append(padded, sketch[i*depth:][:depth]...), 0)
 	}
-	return p
+	points, err := cpu.NewPoints(simd, rows, depth+1)
+	if err != nil {
+		panic(fmt.Sprintf("detect: %v", err)) // simd is a constant
+	}
+	points.Set(padded)
+	return panel{points}
 }
 
-// near appends to found every pair of a row i of x and a column j for which
-//
-//	Σ_k x[i*depth+k]·sketch[j][k] - half[j] ≥ limit[i]
-//
-// up to float32 rounding, in any order. With limit[i] half the squared length of
-// x[i] less half a squared radius, those are the pairs within the radius.
-func (p *panel) near(found []pair, x, limit []float32) []pair {
-	for q := range p.start {
-		quad, h := p.quads[q*p.depth:][:p.depth], &p.start[q]
-		at := int32(q * panelWidth)
-		for i, l := range limit {
-			a, b, c, d := tile4(h[0], h[1], h[2], h[3], x[i*p.depth:][:p.depth], quad)
-			if a < l && b < l && c < l && d < l {
-				continue
-			}
-			for k, s := range [panelWidth]float32{a, b, c, d} {
-				if s >= l {
-					found = append(found, pair{int32(i), at + int32(k)})
-				}
+// near appends to found the place and the column of every pair of a row of x and
+// a column whose squared distance is at most square, within the error that
+// cpu.Points states. set is memory for bits, which it returns.
+func (p panel) near(found []pair, set []uint64, x []float32, square float32, places []int32, first int32) ([]pair, []uint64) {
+	words := p.points.Words()
+	if need := len(places) * words; cap(set) < need {
+		set = make([]uint64, need)
+	} else {
+		set = set[:need]
+	}
+	p.points.Within(set, x, square)
+	for i, place := range places {
+		for w, word := range set[i*words:][:words] {
+			for ; word != 0; word &= word - 1 {
+				found = append(found, pair{place, first + int32(64*w+bits.TrailingZeros64(word))})
 			}
 		}
 	}
-	return found
-}
-
-// tile4 adds x times four columns to four numbers, one accumulator each. Inlined
-// it runs slower: its counter then goes through the stack.
-//
-//go:noinline
-func tile4(a, b, c, d float32, x []float32, quad [][panelWidth]float32) (float32, float32, float32, float32) {
-	x = x[:len(quad)]
-	for k := range quad {
-		w, v := &quad[k], x[k]
-		a += float32(v * w[0])
-		b += float32(v * w[1])
-		c += float32(v * w[2])
-		d += float32(v * w[3])
-	}
-	return a, b, c, d
+	return found, set
 }

@@ -7,11 +7,12 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// sketchDepth is how many numbers a sketch has at the most: one AVX-512 register.
-// Of 818,520 rows of 78 columns a sketch of 8, 16, 24 and 32 numbers leaves
-// 16,921, 742, 100 and 36 rows for each row to be looked at in full for those
-// within 3; with 16 that costs less than the products do.
-const sketchDepth = 16
+// sketchDepth is how many numbers a sketch has at the most: with the one that a
+// probe adds, an AVX-512 register. Of 818,520 rows of 78 columns sketches of 8,
+// 16, 24 and 32 numbers leave 16,921, 742, 100 and 36 rows for each row to be
+// looked at in full for those within 3; beyond 16 the products cost more than
+// that saves.
+const sketchDepth = 15
 
 // sketcher maps rows to sketches: few numbers, such that no two sketches are
 // farther apart than scale times the distance of their rows. Rows of many
@@ -147,15 +148,13 @@ func wideDot(a, b []float64) float64 {
 // A sketch q, rounded to float32 from q', is off by e ≤ 2⁻²³·|q|, the error of
 // its last number included. With D the rows' distance and E = e₁+e₂,
 // |q₁-q₂|² ≤ (D+E)² ≤ D²(1+2⁻²⁰) + E²(1+2²⁰) and E² ≤ 2⁻⁴⁵(|q₁|²+|q₂|²), so that
-// 2⁻²⁴ of the lengths cover it. A float32 product of depth terms is off by less
-// than (depth+4)·2⁻²⁴·(|q₁|²+|q₂|²)/2 in any order, with or without fused
-// multiply-adds.
+// 2⁻²⁴ of the lengths cover it. cpu.Points adds (2·depth+10)·2⁻²⁴ of them.
 func (s *sketcher) bound(d2 float64) float32 {
-	return float32(min(d2*s.scale*s.scale*(1+1.0/(1<<19)), math.MaxFloat32/4)) + math.SmallestNonzeroFloat32
+	return float32(min(d2*s.scale*s.scale*(1+1.0/(1<<19)), math.MaxFloat32/16)) + math.SmallestNonzeroFloat32
 }
 
-// slack: see bound. It is twice what is needed.
-func (s *sketcher) slack() float64 { return float64(s.depth+16) / (1 << 23) }
+// slack: see bound. It leaves as much again for the distances between boxes.
+func (s *sketcher) slack() float64 { return float64(2*s.depth+40) / (1 << 24) }
 
 // distance2 is the squared distance of two rows, summed in float64 in four
 // interleaved sums; or any number above limit where it is above.

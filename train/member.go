@@ -109,33 +109,69 @@ func (m *member) train(ctx context.Context) error {
 	return nil
 }
 
+// sequenceRows is how many rows a device trains on between looks at the context:
+// a small part of a second, but many steps.
+const sequenceRows = 1 << 18
+
 // epoch goes once over the rows and returns the mean loss over them.
 func (m *member) epoch(ctx context.Context) (float64, error) {
-	c := m.trial.Config
-	order, steps := m.sampler.epoch(m.progress.Epoch), m.sampler.steps()
+	batches := m.batches()
+	results := make([]kernels.StepResult, len(batches))
+	atOnce := 1
+	if _, ok := m.network.machine.(kernels.Sequencer); ok {
+		atOnce = max(1, sequenceRows/m.trial.Config.Train.Batch)
+	}
 	sum, seen := 0.0, 0
-	for s := range steps {
+	for from := 0; from < len(batches); from += atOnce {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		rows := order[s*c.Train.Batch : min((s+1)*c.Train.Batch, len(order))]
-		m.progress.Step++
-		r, err := m.network.machine.Train(kernels.Batch{
-			Rows:         rows,
-			Step:         m.progress.Step,
-			Seed:         m.seed,
-			LearningRate: float32(learningRate(c.Optimizer, int(m.progress.Step-1), steps, c.Train.Epochs)),
-		})
-		if err != nil {
+		to := min(from+atOnce, len(batches))
+		if err := m.steps(batches[from:to], results[from:to]); err != nil {
 			return 0, err
 		}
-		if r.NonFinite != kernels.None || math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
-			return 0, m.diverged(notFinite{"loss", r.Loss}, m.progress.Epoch+1, r.NonFinite)
+		for i, r := range results[from:to] {
+			m.progress.Step++
+			if r.NonFinite != kernels.None || math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
+				return 0, m.diverged(notFinite{"loss", r.Loss}, m.progress.Epoch+1, r.NonFinite)
+			}
+			n := len(batches[from+i].Rows)
+			sum += r.Loss * float64(n)
+			seen += n
 		}
-		sum += r.Loss * float64(len(rows))
-		seen += len(rows)
 	}
 	return sum / float64(seen), nil
+}
+
+// batches is the steps of the epoch in hand.
+func (m *member) batches() []kernels.Batch {
+	c := m.trial.Config
+	order, steps := m.sampler.epoch(m.progress.Epoch), m.sampler.steps()
+	list := make([]kernels.Batch, steps)
+	for s := range list {
+		step := m.progress.Step + uint64(s)
+		list[s] = kernels.Batch{
+			Rows:         order[s*c.Train.Batch : min((s+1)*c.Train.Batch, len(order))],
+			Step:         step + 1,
+			Seed:         m.seed,
+			LearningRate: float32(learningRate(c.Optimizer, int(step), steps, c.Train.Epochs)),
+		}
+	}
+	return list
+}
+
+// steps trains on batches, by itself where the machine can.
+func (m *member) steps(batches []kernels.Batch, results []kernels.StepResult) error {
+	if s, ok := m.network.machine.(kernels.Sequencer); ok {
+		return s.TrainAll(batches, results)
+	}
+	for i, b := range batches {
+		var err error
+		if results[i], err = m.network.machine.Train(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // diverged is the end of a trial in epoch, counted from 1, with first the first

@@ -12,7 +12,7 @@ import (
 // nearer half of what the boxes leave, and looks at a pair of rows only as long
 // as its outcome is open. What they compute does not depend on the order.
 
-// reach is a radius in both measures.
+// radius is one in both measures.
 type radius struct {
 	square float64 // squared
 	bound  float32 // see sketcher.bound

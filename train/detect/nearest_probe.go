@@ -20,7 +20,7 @@ func (p *probe) choose() { p.places, p.bound = p.places[:0], p.bound[:0] }
 // as bound (see sketcher.bound).
 func (p *probe) offer(a *atlas, block, place int, bound float32) {
 	limit := bound + a.room[block] + p.q.room[place/leafRows]
-	if a.rowGap(block, p.q, place, limit) <= limit {
+	if rowGap(p.q.sketch[place*a.depth:][:a.depth], a.box(block), limit) <= limit {
 		p.places = append(p.places, int32(place))
 		p.bound = append(p.bound, bound)
 	}
@@ -56,5 +56,5 @@ func (p *probe) within(a *atlas, block int) []pair {
 // apart says that no row of a block of q is as near as bound to one of a block of a.
 func apart(q *atlas, other int, a *atlas, block int, bound float32) bool {
 	limit := bound + q.room[other] + a.room[block]
-	return a.blockGap(block, q, other, limit) > limit
+	return boxGap(q.box(other), a.box(block), limit) > limit
 }

@@ -91,10 +91,9 @@ func (s nearestSearch) block(ctx context.Context, p *probe, b int) [][]neighbour
 func (s nearestSearch) targets(q *atlas, b int) []target {
 	in, none := s.in, float32(math.Inf(1))
 	list := make([]target, in.blocks())
-	zero := make([]float32, in.depth)
+	box := q.box(b)
 	for t := range list {
-		list[t] = target{int32(t), in.blockGap(t, q, b, none),
-			gap(q.mid[b*in.depth:][:in.depth], in.mid[t*in.depth:], zero, none)}
+		list[t] = target{int32(t), boxGap(box, in.box(t), none), middleGap(box, in.box(t))}
 	}
 	slices.SortFunc(list, func(a, b target) int {
 		return cmp.Or(cmp.Compare(a.gap, b.gap), cmp.Compare(a.middle, b.middle), cmp.Compare(a.block, b.block))

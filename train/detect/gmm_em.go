@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"flowbench/data/parallel"
+	"flowbench/kernels/cpu"
 )
 
 // em is the expectation-maximisation of a mixture: each step goes once over the
@@ -41,10 +42,10 @@ type moments struct {
 	*mixture
 	weight  []float64
 	sum     []float64   // k×cols
-	cross   []float64   // k×cols² upper triangles, or k×cols
+	cross   []float64   // k×cols², or k×cols
 	waiting [][]float32 // rows of each component that are still to be multiplied, times the root of their weight
-	product []float32
-	logs    float64 // sum of the logarithms of the densities
+	grams   []*cpu.Gram // the products of those before
+	logs    float64     // sum of the logarithms of the densities
 }
 
 func newMoments(m *mixture) *moments {
@@ -93,15 +94,26 @@ func (s *moments) addWhite(row []float32, component int, weight float64) {
 
 // multiply adds the products of the rows that wait for it.
 func (s *moments) multiply(component int) {
-	d := s.cols
-	gram(s.product, s.waiting[component], len(s.waiting[component])/d, d)
-	cross := s.cross[component*d*d : (component+1)*d*d]
-	for a := range d {
-		for b := a; b < d; b++ {
-			cross[a*d+b] += float64(s.product[a*d+b])
+	if len(s.waiting[component]) == 0 {
+		return
+	}
+	if s.grams[component] == nil {
+		s.grams[component] = newGram(s.cols)
+	}
+	s.grams[component].Add(s.waiting[component], nil, nil)
+	s.waiting[component] = s.waiting[component][:0]
+}
+
+// finish multiplies what waits, and gives back the room for it.
+func (s *moments) finish() {
+	size := s.cols * s.cols
+	for c := range s.waiting {
+		s.multiply(c)
+		if g := s.grams[c]; g != nil {
+			g.Sum(s.cross[c*size : (c+1)*size])
 		}
 	}
-	s.waiting[component] = s.waiting[component][:0]
+	s.waiting, s.grams = nil, nil
 }
 
 func (s *moments) merge(other *moments) {
@@ -128,13 +140,10 @@ func (e *em) pass(ctx context.Context, progress Progress, strip func(s *moments,
 		}
 		s := newMoments(e.mixture)
 		if e.dense() {
-			s.waiting, s.product = make([][]float32, e.k), make([]float32, e.cols*e.cols)
+			s.waiting, s.grams = make([][]float32, e.k), make([]*cpu.Gram, e.k)
 		}
 		strip(s, i*size, min((i+1)*size, e.data.Rows))
-		for c := range s.waiting {
-			s.multiply(c)
-		}
-		s.waiting, s.product = nil, nil
+		s.finish()
 		parts[i] = s
 		watch.done()
 	})

@@ -97,10 +97,11 @@ type look struct {
 	moved   []float32   // blockRows×cols
 	white   [][]float32 // whitened coordinates, by component, blockRows×cols
 	density []float64   // blockRows×k
+	squares []float64   // blockRows
 }
 
 func (m *mixture) newLook() *look {
-	l := &look{moved: make([]float32, blockRows*m.cols), white: make([][]float32, m.k), density: make([]float64, blockRows*m.k)}
+	l := &look{moved: make([]float32, blockRows*m.cols), white: make([][]float32, m.k), density: make([]float64, blockRows*m.k), squares: make([]float64, blockRows)}
 	for c := range l.white {
 		if m.dense() {
 			l.white[c] = make([]float32, blockRows*m.cols)
@@ -121,37 +122,21 @@ func (m *mixture) densities(l *look, x []float32, rows []int32, from int) {
 			to[j] = row[j] - o
 		}
 	}
+	squares := l.squares[:len(rows)]
 	for c := range m.k {
 		if m.dense() {
-			m.seen[from*m.k+c].product(l.white[c], l.moved, len(rows))
-		}
-		for i, r := range rows {
-			var squares float64
-			if m.dense() {
-				squares = fourSums(l.white[c][i*d : (i+1)*d])
-			} else {
-				squares = m.axisSquares(x[int(r)*d:(int(r)+1)*d], c)
+			onto := m.seen[from*m.k+c]
+			onto.product(l.white[c], l.moved, len(rows))
+			onto.squareSums(squares, l.white[c])
+		} else {
+			for i, r := range rows {
+				squares[i] = m.axisSquares(x[int(r)*d:(int(r)+1)*d], c)
 			}
-			l.density[i*m.k+c] = m.constant[c] - squares/2
+		}
+		for i, square := range squares {
+			l.density[i*m.k+c] = m.constant[c] - square/2
 		}
 	}
-}
-
-// fourSums is the sum of squares in four interleaved parts, which a processor
-// adds up side by side.
-func fourSums(v []float32) float64 {
-	var a, b, c, d float64
-	for ; len(v) >= 4; v = v[4:] {
-		w, x, y, z := float64(v[0]), float64(v[1]), float64(v[2]), float64(v[3])
-		a += float64(w * w)
-		b += float64(x * x)
-		c += float64(y * y)
-		d += float64(z * z)
-	}
-	for _, w := range v {
-		a += float64(float64(w) * float64(w))
-	}
-	return (a + b) + (c + d)
 }
 
 func (m *mixture) axisSquares(row []float32, component int) float64 {

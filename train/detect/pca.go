@@ -194,10 +194,10 @@ func (p *PCA) Score(x []float32, dst []float64) error {
 	if err := p.shape.checkScore(x, dst); err != nil {
 		return fmt.Errorf("pca: %w", err)
 	}
-	width := p.scoring.onto.cols
 	p.scoring.each(x, func(lo, n int, out []float32) {
-		for i := range n {
-			dst[lo+i] = sumSquares(out[i*width : (i+1)*width])
+		p.scoring.onto.squareSums(dst[lo:lo+n], out)
+		for i := lo; i < lo+n; i++ {
+			dst[i] = bounded(dst[i])
 		}
 	})
 	return nil

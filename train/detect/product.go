@@ -1,81 +1,59 @@
 package detect
 
-// The float32 products that the detectors are made of, each described by the
-// slow loop that it equals but for rounding. An element's bits depend on the
-// operands that it is made of alone: not on its place, nor on how many rows are
-// computed with it.
+import "flowbench/kernels/cpu"
 
-// tile is the edge of the square of a product that stays in registers.
-const tile = 4
+// The float32 products that the detectors are made of. An element's bits depend
+// on the operands that it is made of alone: not on its place, nor on how many
+// rows are computed with it.
 
 // operand is the right-hand side of products: a matrix with its columns as
 // vectors, and a bias for each. It is packed once and then only read.
 type operand struct {
-	depth, cols int
-	panels      [][tile]float32 // tile columns, depth long, one after the other
-	bias        []float32       // padded to whole tiles
+	cols   int // vectors
+	affine *cpu.Affine
 }
 
 // newOperand packs vectors, which are cols×depth. A nil bias is 0. It keeps
 // neither.
 func newOperand(vectors, bias []float32, depth, cols int) *operand {
-	panels := (cols + tile - 1) / tile
-	o := &operand{depth: depth, cols: cols, panels: make([][tile]float32, panels*depth), bias: make([]float32, panels*tile)}
-	for c := range cols {
-		panel := o.panels[c/tile*depth:]
-		for k, v := range vectors[c*depth : (c+1)*depth] {
-			panel[k][c%tile] = v
-		}
+	if cols == 0 {
+		return &operand{}
 	}
-	copy(o.bias, bias)
-	return o
+	affine, err := cpu.NewAffine(simd, vectors, bias, depth)
+	if err != nil {
+		panic("detect: " + err.Error())
+	}
+	return &operand{cols, affine}
 }
+
+// simd is the level of kernels/cpu: the fastest there is, which always is one.
+const simd = "auto"
 
 // product is
 //
 //	dst[i*cols+c] = bias[c] + Σ_k x[i*depth+k]·vectors[c*depth+k]
 //
-// for n rows of x. dst and x do not overlap.
+// for n rows of x. dst, which may be longer, and x do not overlap.
 func (o *operand) product(dst, x []float32, n int) {
-	for c := 0; c < o.cols; c += tile {
-		panel, width := o.panels[c/tile*o.depth:][:o.depth], min(tile, o.cols-c)
-		for i := range n {
-			sum := o.row(panel, x[i*o.depth:(i+1)*o.depth], c)
-			copy(dst[i*o.cols+c:][:width], sum[:])
-		}
+	if o.cols > 0 && n > 0 {
+		o.affine.Apply(dst[:n*o.cols], x[:n*o.affine.Cols()])
 	}
 }
 
-func (o *operand) row(panel [][tile]float32, x []float32, c int) [tile]float32 {
-	s0, s1, s2, s3 := o.bias[c], o.bias[c+1], o.bias[c+2], o.bias[c+3]
-	for k, v := range x {
-		w := &panel[k]
-		s0 += float32(v * w[0])
-		s1 += float32(v * w[1])
-		s2 += float32(v * w[2])
-		s3 += float32(v * w[3])
+// squareSums writes the sum of squares of each row of a product.
+func (o *operand) squareSums(dst []float64, products []float32) {
+	if o.cols == 0 {
+		clear(dst)
+		return
 	}
-	return [tile]float32{s0, s1, s2, s3}
+	o.affine.SquareSums(dst, products[:len(dst)*o.cols])
 }
 
-// gram is
-//
-//	dst[a*cols+b] = Σ_i x[i*cols+a]·x[i*cols+b],  a ≤ b
-//
-// over n rows of x. What it leaves below the diagonal means nothing. dst and x
-// do not overlap.
-func gram(dst, x []float32, n, cols int) {
-	clear(dst[:cols*cols])
-	for i := range n {
-		row := x[i*cols : (i+1)*cols]
-		for a, v := range row {
-			if v == 0 {
-				continue
-			}
-			to := dst[a*cols : (a+1)*cols]
-			for b := a; b < cols; b++ {
-				to[b] += float32(v * row[b])
-			}
-		}
+// newGram sums outer products of rows.
+func newGram(cols int) *cpu.Gram {
+	g, err := cpu.NewGram(simd, cols)
+	if err != nil {
+		panic("detect: " + err.Error())
 	}
+	return g
 }

@@ -64,17 +64,8 @@ func (p *projection) project(out, moved, x []float32) {
 	p.onto.product(out, moved, len(x)/depth)
 }
 
-// sumSquares adds the squares in order. What float32 could not hold on the way
-// is further off than any number: the sum then is math.MaxFloat64.
-func sumSquares(values []float32) float64 {
-	sum := 0.0
-	for _, v := range values {
-		sum += float64(float64(v) * float64(v))
-	}
-	return bounded(sum)
-}
-
-// bounded is a score, or math.MaxFloat64 where it is not finite.
+// bounded is a score, or math.MaxFloat64 where it is not finite: what float32
+// could not hold on the way is further off than any number.
 func bounded(score float64) float64 {
 	if score-score != 0 {
 		return math.MaxFloat64

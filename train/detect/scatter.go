@@ -11,9 +11,7 @@ import (
 )
 
 // blockRows is how many rows a float32 product takes at once: 256 rows of 78
-// columns are 80 KB, which stay in a core's second cache, and a sum of 256
-// products loses less than three digits of float32's seven to rounding. Beyond a
-// block sums are float64.
+// columns are 80 KB, which stay in a core's second cache.
 const blockRows = 256
 
 // strips is how many pieces the rows are cut into for sums over all of them. The
@@ -33,7 +31,7 @@ type scatter struct {
 	rows  int
 	pivot []float32
 	sum   []float64 // of x - pivot, by column
-	cross []float64 // of (x - pivot)(x - pivot)ᵀ, cols×cols, upper triangle
+	cross []float64 // of (x - pivot)(x - pivot)ᵀ, cols×cols
 }
 
 func newScatter(pivot []float32) *scatter {
@@ -44,8 +42,7 @@ func newScatter(pivot []float32) *scatter {
 // errTooLarge is the error of values whose squares float32 cannot hold.
 var errTooLarge = errors.New("the values are too large to be squared: scale the features before")
 
-// scatterOf goes once over the rows of data: rows·cols² multiply-adds, in blocks
-// of float32 products and float64 sums of blocks.
+// scatterOf goes once over the rows of data: rows·cols² multiply-adds.
 func scatterOf(ctx context.Context, data Data, stage string) (*scatter, error) {
 	pivot := samplePivot(data)
 	size := stripRows(data.Rows)
@@ -94,32 +91,14 @@ func samplePivot(data Data) []float32 {
 
 // add takes in rows, in order.
 func (s *scatter) add(x []float32) {
-	moved, products := make([]float32, blockRows*s.cols), make([]float32, s.cols*s.cols)
-	for len(x) > 0 {
-		n := min(blockRows, len(x)/s.cols)
-		s.subtract(moved, x[:n*s.cols])
-		gram(products, moved, n, s.cols)
-		for a := range s.cols {
-			to := s.cross[a*s.cols : (a+1)*s.cols]
-			for b := a; b < s.cols; b++ {
-				to[b] += float64(products[a*s.cols+b])
-			}
+	g := newGram(s.cols)
+	g.Add(x, s.pivot, nil)
+	g.Sum(s.cross)
+	s.rows = len(x) / s.cols
+	for ; len(x) > 0; x = x[s.cols:] {
+		for j, v := range x[:len(s.sum)] {
+			s.sum[j] += float64(v - s.pivot[j])
 		}
-		s.rows += n
-		x = x[n*s.cols:]
-	}
-}
-
-// subtract writes x - pivot and adds it to sum.
-func (s *scatter) subtract(moved, x []float32) {
-	for len(x) > 0 {
-		row, to := x[:s.cols], moved[:s.cols]
-		for j, p := range s.pivot {
-			v := row[j] - p
-			to[j] = v
-			s.sum[j] += float64(v)
-		}
-		x, moved = x[s.cols:], moved[s.cols:]
 	}
 }
 

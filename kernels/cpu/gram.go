@@ -1,13 +1,14 @@
 package cpu
 
 // Gram adds up Σ weight·(x-shift)·(x-shift)ᵀ over rows x: what a covariance or a
-// principal component analysis begins with. Blocks of 64 rows are multiplied in
+// principal component analysis begins with. Blocks of 256 rows are summed in
 // float32 and added up in float64, so that an element is off by up to about
-// 66·2⁻²⁴ of the sum of its terms' magnitudes, for any number of rows.
+// 258·2⁻²⁴ of the sum of its terms' magnitudes, for any number of rows; errors of
+// both signs leave it far closer.
 //
 // The result is the same bits for AVX2 and AVX-512, and depends on how rows are
 // split among calls of Add and among Grams: callers that use several threads cut
-// the rows at fixed places, multiples of 64, and add the parts in a fixed order.
+// the rows at fixed places and add the parts in a fixed order.
 // A Gram serves one thread at a time; only NewGram allocates.
 type Gram struct {
 	level       level
@@ -49,6 +50,7 @@ func (g *Gram) Add(x, shift, weights []float32) {
 	}
 	for first := 0; first < rows; first += sliceRows {
 		n := min(sliceRows, rows-first)
+		fresh, full := first%gramRows == 0, (first+n)%gramRows == 0
 		left := g.left[:n*g.cols]
 		copy(left, x[first*g.cols:])
 		for i := 0; shift != nil && i < n; i++ {
@@ -61,8 +63,24 @@ func (g *Gram) Add(x, shift, weights []float32) {
 				scaleTo(right[i*g.cols:][:g.cols], left[i*g.cols:], w)
 			}
 		}
-		g.level.outer(g.block, g.of, left, right, n, true, g.worker)
-		g.collect()
+		g.outer(left, right, n, fresh)
+		if full || first+n == rows {
+			g.collect()
+		}
+	}
+}
+
+// gramRows is the rows of a block.
+const gramRows = 4 * sliceRows
+
+// outer adds leftᵀ·right to the block, or sets it: the upper triangle at least.
+func (g *Gram) outer(left, right []float32, n int, fresh bool) {
+	if g.level == plain {
+		plainOuter(g.block, g.of, left, right, n, fresh, g.worker)
+		return
+	}
+	for j := 0; j < g.cols; {
+		j += g.level.outerPanels(g.block, g.of, left, right, n, fresh, j, min(g.cols, j+2*panelWidth))
 	}
 }
 

@@ -54,19 +54,24 @@ func (l level) outer(dw []float32, t sum, x, dz []float32, n int, fresh bool, w 
 		return
 	}
 	for j := 0; j < t.cols; {
-		dwj, xj, zj := &dw[j], &x[0], &dz[j]
-		switch {
-		case l == avx512 && t.cols-j > panelWidth:
-			outer32AVX512(dwj, t.stride, xj, t.rows, zj, t.cols, n, blocks(t.rows, 8), fresh)
-			j += 2 * panelWidth
-		case l == avx512:
-			outer16AVX512(dwj, t.stride, xj, t.rows, zj, t.cols, n, blocks(t.rows, 8), fresh)
-			j += panelWidth
-		default:
-			outer16AVX2(dwj, t.stride, xj, t.rows, zj, t.cols, n, blocks(t.rows, 4), fresh)
-			j += panelWidth
-		}
+		j += l.outerPanels(dw, t, x, dz, n, fresh, j, t.rows)
 	}
+}
+
+// outerPanels is the next columns of outer, from j on, for the first rows of dw:
+// as many columns as it returns, in assembly.
+func (l level) outerPanels(dw []float32, t sum, x, dz []float32, n int, fresh bool, j, rows int) int {
+	dwj, xj, zj := &dw[j], &x[0], &dz[j]
+	switch {
+	case l == avx512 && t.cols-j > panelWidth:
+		outer32AVX512(dwj, t.stride, xj, t.rows, zj, t.cols, n, blocks(rows, 8), fresh)
+		return 2 * panelWidth
+	case l == avx512:
+		outer16AVX512(dwj, t.stride, xj, t.rows, zj, t.cols, n, blocks(rows, 8), fresh)
+	default:
+		outer16AVX2(dwj, t.stride, xj, t.rows, zj, t.cols, n, blocks(rows, 4), fresh)
+	}
+	return panelWidth
 }
 
 // columnSums is db += the sums of the columns of dz over n samples, or = where

@@ -9,17 +9,17 @@ package cpu
 //go:noescape
 func pause()
 
-// product4x16AVX2 is plainProductTile for 1 to 16 columns and at least 4 rows.
+// product4x16AVX2 is plainTiles, of one rounding a multiply-add, for 1 to 16 columns and at least 4 rows.
 //
 //go:noescape
 func product4x16AVX2(y *float32, ldy int, x *float32, ldx int, w *float32, depth int, rows int, bias *float32, floor float32, cols int) uint32
 
-// product1x16AVX2 is plainProductTile for 1 to 16 columns and at least 1 rows.
+// product1x16AVX2 is plainTiles, of one rounding a multiply-add, for 1 to 16 columns and at least 1 rows.
 //
 //go:noescape
 func product1x16AVX2(y *float32, ldy int, x *float32, ldx int, w *float32, depth int, rows int, bias *float32, floor float32, cols int) uint32
 
-// outer16AVX2 is plainOuterTile for 16 columns and 4 rows a tile.
+// outer16AVX2 is plainOuter, of one rounding a multiply-add, for 16 columns and 4 rows a tile.
 //
 //go:noescape
 func outer16AVX2(dw *float32, lddw int, x *float32, ldx int, dz *float32, lddz int, n int, tiles int, first bool)
@@ -124,7 +124,7 @@ func dropoutAVX2(v *float32, n int, from *uint32, limit float32, scale float32) 
 //go:noescape
 func noiseAVX2(y *float32, n int, from *uint32, sigma float32) uint32
 
-// layerNormAVX2 is plainLayerNorm; it is not 0 where a y is not finite.
+// layerNormAVX2 is level.layerNorm of plain Go; it is not 0 where a y is not finite.
 //
 //go:noescape
 func layerNormAVX2(y *float32, hat *float32, x *float32, gain *float32, bias *float32, invStd *float32, n int, cols int, epsilon float64) uint32
@@ -134,12 +134,12 @@ func layerNormAVX2(y *float32, hat *float32, x *float32, gain *float32, bias *fl
 //go:noescape
 func layerNormGradAVX2(dx *float32, dz *float32, hat *float32, gain *float32, invStd *float32, n int, cols int) uint32
 
-// productSumsAVX2 is plainProductSums.
+// productSumsAVX2 is level.productSums of plain Go.
 //
 //go:noescape
 func productSumsAVX2(sums *float32, a *float32, b *float32, cols int, n int, panels int, first bool)
 
-// bceAVX2 is plainBCE in float32; it is not 0 where a gradient is not finite.
+// bceAVX2 is loss.bce in float32 (twinBCE); it is not 0 where a gradient is not finite.
 //
 //go:noescape
 func bceAVX2(dpred *float32, pred *float32, target *float32, rows *float64, w0 float32, w1 float32, slope0 float32, slope1 float32, n int) uint32
@@ -179,32 +179,32 @@ func withinAVX2(bits *uint64, stride int, v *float32, xnorms *float32, ynorms *f
 //go:noescape
 func peakAVX2(x float32, turns int) float32
 
-// product8x16AVX512 is plainProductTile for 1 to 16 columns and at least 8 rows.
+// product8x16AVX512 is plainTiles, of one rounding a multiply-add, for 1 to 16 columns and at least 8 rows.
 //
 //go:noescape
 func product8x16AVX512(y *float32, ldy int, x *float32, ldx int, w *float32, depth int, rows int, bias *float32, floor float32, cols int) uint32
 
-// product8x32AVX512 is plainProductTile for 17 to 32 columns and at least 8 rows.
+// product8x32AVX512 is plainTiles, of one rounding a multiply-add, for 17 to 32 columns and at least 8 rows.
 //
 //go:noescape
 func product8x32AVX512(y *float32, ldy int, x *float32, ldx int, w *float32, depth int, rows int, bias *float32, floor float32, cols int) uint32
 
-// product1x16AVX512 is plainProductTile for 1 to 16 columns and at least 1 rows.
+// product1x16AVX512 is plainTiles, of one rounding a multiply-add, for 1 to 16 columns and at least 1 rows.
 //
 //go:noescape
 func product1x16AVX512(y *float32, ldy int, x *float32, ldx int, w *float32, depth int, rows int, bias *float32, floor float32, cols int) uint32
 
-// product1x32AVX512 is plainProductTile for 17 to 32 columns and at least 1 rows.
+// product1x32AVX512 is plainTiles, of one rounding a multiply-add, for 17 to 32 columns and at least 1 rows.
 //
 //go:noescape
 func product1x32AVX512(y *float32, ldy int, x *float32, ldx int, w *float32, depth int, rows int, bias *float32, floor float32, cols int) uint32
 
-// outer16AVX512 is plainOuterTile for 16 columns and 8 rows a tile.
+// outer16AVX512 is plainOuter, of one rounding a multiply-add, for 16 columns and 8 rows a tile.
 //
 //go:noescape
 func outer16AVX512(dw *float32, lddw int, x *float32, ldx int, dz *float32, lddz int, n int, tiles int, first bool)
 
-// outer32AVX512 is plainOuterTile for 32 columns and 8 rows a tile.
+// outer32AVX512 is plainOuter, of one rounding a multiply-add, for 32 columns and 8 rows a tile.
 //
 //go:noescape
 func outer32AVX512(dw *float32, lddw int, x *float32, ldx int, dz *float32, lddz int, n int, tiles int, first bool)
@@ -309,7 +309,7 @@ func dropoutAVX512(v *float32, n int, from *uint32, limit float32, scale float32
 //go:noescape
 func noiseAVX512(y *float32, n int, from *uint32, sigma float32) uint32
 
-// layerNormAVX512 is plainLayerNorm; it is not 0 where a y is not finite.
+// layerNormAVX512 is level.layerNorm of plain Go; it is not 0 where a y is not finite.
 //
 //go:noescape
 func layerNormAVX512(y *float32, hat *float32, x *float32, gain *float32, bias *float32, invStd *float32, n int, cols int, epsilon float64) uint32
@@ -319,12 +319,12 @@ func layerNormAVX512(y *float32, hat *float32, x *float32, gain *float32, bias *
 //go:noescape
 func layerNormGradAVX512(dx *float32, dz *float32, hat *float32, gain *float32, invStd *float32, n int, cols int) uint32
 
-// productSumsAVX512 is plainProductSums.
+// productSumsAVX512 is level.productSums of plain Go.
 //
 //go:noescape
 func productSumsAVX512(sums *float32, a *float32, b *float32, cols int, n int, panels int, first bool)
 
-// bceAVX512 is plainBCE in float32; it is not 0 where a gradient is not finite.
+// bceAVX512 is loss.bce in float32 (twinBCE); it is not 0 where a gradient is not finite.
 //
 //go:noescape
 func bceAVX512(dpred *float32, pred *float32, target *float32, rows *float64, w0 float32, w1 float32, slope0 float32, slope1 float32, n int) uint32

@@ -16,7 +16,7 @@ func (s isa) layerNorms() {
 // layerNorm standardises rows and applies gain and bias.
 func (s isa) layerNorm() {
 	s.function("layerNorm", "y, hat, x, gain, bias, invStd *float32, n, cols int, epsilon float64) uint32",
-		"layerNorm"+s.suffix+" is plainLayerNorm; it is not 0 where a y is not finite.")
+		"layerNorm"+s.suffix+" is level.layerNorm of plain Go; it is not 0 where a y is not finite.")
 	y, hat, x, invStd := argument("y"), argument("hat"), argument("x"), argument("invStd")
 	cols := argument("cols")
 	health := s.nought()
@@ -128,7 +128,7 @@ func (s isa) layerNormGrad() {
 func (s isa) productSums() {
 	vectors := panelWidth / s.lanes
 	s.function("productSums", "sums, a, b *float32, cols, n, panels int, first bool)",
-		"productSums"+s.suffix+" is plainProductSums.")
+		"productSums"+s.suffix+" is level.productSums of plain Go.")
 	sums, a, b, stride := argument("sums"), argument("a"), argument("b"), scaled("cols")
 	panels := argument("panels")
 	Label("panel")

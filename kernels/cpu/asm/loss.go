@@ -13,10 +13,10 @@ func (s isa) losses() {
 	s.huber()
 }
 
-// bce is the loss of one logit a row. See plainBCE for the formulas.
+// bce is the loss of one logit a row. See loss.bce in package cpu for the formulas.
 func (s isa) bce() {
 	s.function("bce", "dpred, pred, target *float32, rows *float64, w0, w1, slope0, slope1 float32, n int) uint32",
-		"bce"+s.suffix+" is plainBCE in float32; it is not 0 where a gradient is not finite.")
+		"bce"+s.suffix+" is loss.bce in float32 (twinBCE); it is not 0 where a gradient is not finite.")
 	dpred, pred, target, rows := argument("dpred"), argument("pred"), argument("target"), argument("rows")
 	health := s.nought()
 	s.over(func(r run) {

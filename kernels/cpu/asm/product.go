@@ -113,7 +113,7 @@ func (s isa) product(rows, panels int) {
 	vectors := panels * panelWidth / s.lanes
 	s.function(fmt.Sprintf("product%dx%d", rows, panels*panelWidth),
 		"y *float32, ldy int, x *float32, ldx int, w *float32, depth, rows int, bias *float32, floor float32, cols int) uint32",
-		fmt.Sprintf("product%dx%d%s is plainProductTile for %d to %d columns and at least %d rows.",
+		fmt.Sprintf("product%dx%d%s is plainTiles, of one rounding a multiply-add, for %d to %d columns and at least %d rows.",
 			rows, panels*panelWidth, s.suffix, 1+(panels-1)*panelWidth, panels*panelWidth, rows))
 	y, ldy := argument("y"), scaled("ldy")
 	x, ldx := argument("x"), scaled("ldx")
@@ -214,7 +214,7 @@ func (s isa) outer(panels int) {
 	vectors := panels * panelWidth / s.lanes
 	s.function(fmt.Sprintf("outer%d", panels*panelWidth),
 		"dw *float32, lddw int, x *float32, ldx int, dz *float32, lddz int, n, tiles int, first bool)",
-		fmt.Sprintf("outer%d%s is plainOuterTile for %d columns and %d rows a tile.",
+		fmt.Sprintf("outer%d%s is plainOuter, of one rounding a multiply-add, for %d columns and %d rows a tile.",
 			panels*panelWidth, s.suffix, panels*panelWidth, s.rows))
 	dw, lddw := argument("dw"), scaled("lddw")
 	x, ldx := argument("x"), scaled("ldx")

@@ -59,15 +59,20 @@ def made(name, eps, min_points, **arguments):
     return case(name, generate(**arguments), eps, min_points, **arguments)
 
 
-hand = np.array([0, 1, 2, 3, 5, 5, 5, 6.5, 8, 9, 10, 11, 20, 22, 24, 24, 40], np.float32)[:, None]
-golden = {'source': 'scripts/golden/dbscan.py', 'scikit-learn': sklearn.__version__, 'numpy': np.__version__, 'cases': [
-    case('by hand, 1-D', hand, 1.5, 3),
-    case('chains', chains(), 1.0, 3),
-    made('noise', 0.5, 8, rows=3000, cols=2, clusters=7, spread=0.125, loud=40, grid=4096, seed=1),
-    made('duplicates', 1.0, 12, rows=4000, cols=3, clusters=5, spread=0.5, loud=10, grid=2, seed=2),
-    made('17-D', 3.0, 6, rows=2000, cols=17, clusters=6, spread=0.25, loud=20, grid=8, seed=3),
-    made('78-D', 6.0, 10, rows=2500, cols=78, clusters=9, spread=0.25, loud=15, grid=64, seed=4),
-]}
-with open('train/detect/testdata/dbscan.json', 'w') as f:
-    json.dump(golden, f, allow_nan=False)
-    f.write('\n')
+def main():
+    hand = np.array([0, 1, 2, 3, 5, 5, 5, 6.5, 8, 9, 10, 11, 20, 22, 24, 24, 40], np.float32)[:, None]
+    golden = {'source': 'scripts/golden/dbscan.py', 'scikit-learn': sklearn.__version__, 'numpy': np.__version__, 'cases': [
+        case('by hand, 1-D', hand, 1.5, 3),
+        case('chains', chains(), 1.0, 3),
+        made('noise', 0.5, 8, rows=3000, cols=2, clusters=7, spread=0.125, loud=40, grid=4096, seed=1),
+        made('duplicates', 1.0, 12, rows=4000, cols=3, clusters=5, spread=0.5, loud=10, grid=2, seed=2),
+        made('17-D', 3.0, 6, rows=2000, cols=17, clusters=6, spread=0.25, loud=20, grid=8, seed=3),
+        made('78-D', 6.0, 10, rows=2500, cols=78, clusters=9, spread=0.25, loud=15, grid=64, seed=4),
+    ]}
+    with open('train/detect/testdata/dbscan.json', 'w') as f:
+        json.dump(golden, f, allow_nan=False)
+        f.write('\n')
+
+
+if __name__ == '__main__':
+    main()

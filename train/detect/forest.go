@@ -62,7 +62,7 @@ func (f *IsolationForest) Name() string {
 // number of rows. That no two rows differ is an error.
 func (f *IsolationForest) Fit(ctx context.Context, data Data) error {
 	*f = IsolationForest{options: f.options}
-	if err := firstError(ctx.Err(), data.check(), f.options.check()); err != nil {
+	if err := firstError(ctx.Err(), data.check(), f.options.check(data)); err != nil {
 		return fmt.Errorf("isolation_forest: %w", err)
 	}
 	trees := make([][]forestNode, cmp.Or(f.options.Trees, defaultTrees))
@@ -85,8 +85,10 @@ func (f *IsolationForest) Fit(ctx context.Context, data Data) error {
 	return nil
 }
 
-func (o IsolationForestOptions) check() error {
+func (o IsolationForestOptions) check(data Data) error {
 	switch {
+	case data.Rows < 2:
+		return errors.New("one row cannot be set apart from others: at least two are needed")
 	case o.Trees < 0:
 		return fmt.Errorf("trees is %d: write 1 or more", o.Trees)
 	case o.Samples < 0 || o.Samples == 1:

@@ -75,12 +75,11 @@ func (o NearestOptions) fit(ctx context.Context, data Data) (*Nearest, error) {
 	}
 	n := &Nearest{options: o, shape: data.shape()}
 	first := distinctRows(data.X, data.Cols).first
-	need := o.k()
-	if o.Score == Residual {
-		need++ // a row is no neighbour of its own
-	}
-	if len(first) < need {
+	switch {
+	case len(first) < o.k():
 		return nil, fmt.Errorf("k is %d, but only %d of %d rows are distinct", o.k(), len(first), data.Rows)
+	case len(first) == o.k() && o.Score == Residual:
+		return nil, fmt.Errorf("k is %d, but only %d of %d rows are distinct, and none is its own neighbour", o.k(), len(first), data.Rows)
 	}
 	var err error
 	if n.kept, err = keepRows(ctx, data.X, data.Cols, first); err != nil {

@@ -26,9 +26,12 @@ func (c *compiler) batchNorm(in kernels.Norm) *batchNorm {
 		gain: c.vector(in.Gain), bias: c.vector(in.Bias), kept: c.vector(in.InvStd),
 		runMean: c.vector(in.RunMean), runVar: c.vector(in.RunVar),
 		epsilon: float64(in.Epsilon), momentum: in.Momentum, epilogue: epilogue{in.Epilogue},
-		mean: make([]float64, cols), invStd: make([]float64, cols),
+		mean: doubles(cols), invStd: doubles(cols),
 	}
 }
+
+// doubles is a number a column, with room for whole cells.
+func doubles(cols int) []float64 { return make([]float64, roundUp(cols, normCols))[:cols] }
 
 // batchNormColumns finds the mean and variance of a run of columns: the batch's
 // own in training, the running ones when scoring.
@@ -43,7 +46,7 @@ func (b batchNormColumns) cell(s *step, _ *worker, index int) {
 	j1 := min(j0+normCols, b.y.cols)
 	mean, invStd := b.mean[j0:j1], b.invStd[j0:j1]
 	if s.training {
-		b.moments(s, mean, invStd, j0, j1)
+		b.moments(s, mean, invStd, j0)
 		b.move(s, mean, invStd, j0)
 	} else {
 		for j := range mean {
@@ -61,26 +64,15 @@ func (b batchNormColumns) cell(s *step, _ *worker, index int) {
 	}
 }
 
-// moments computes the mean and the biased variance of columns j0 to j1.
-func (b batchNormColumns) moments(s *step, mean, variance []float64, j0, j1 int) {
-	clear(mean)
-	clear(variance)
+// moments computes the mean and the biased variance of the columns from j0 on.
+func (b batchNormColumns) moments(s *step, mean, variance []float64, j0 int) {
 	all := s.whole()
-	for i := range s.rows {
-		for j, v := range b.x.row(&all, i)[j0:j1] {
-			mean[j] += float64(v)
-		}
-	}
-	n := float64(len(s.rows))
+	x, n := b.x.rows(&all)[j0:], float64(len(s.rows))
+	s.level.columnTotals(mean, x, b.x.cols, len(s.rows))
 	for j := range mean {
 		mean[j] /= n
 	}
-	for i := range s.rows {
-		for j, v := range b.x.row(&all, i)[j0:j1] {
-			d := float64(v) - mean[j]
-			variance[j] += float64(d * d)
-		}
-	}
+	s.level.columnSquares(variance, mean, x, b.x.cols, len(s.rows))
 	for j := range variance {
 		variance[j] /= n
 	}
@@ -107,13 +99,39 @@ func mix(running float32, batch, momentum float64) float32 {
 
 // slice applies them.
 func (b *batchNorm) slice(s *step, sl *slice) {
-	for i := range sl.n {
-		y := b.y.row(sl, i)
-		for j, v := range b.x.row(sl, i) {
-			y[j] = float32((float64(v) - b.mean[j]) * b.invStd[j])
+	y, z := b.y.rows(sl), b.y.rows(sl)
+	if b.z.cols > 0 {
+		z = b.z.rows(sl)
+	}
+	hat := z
+	if b.hat.cols > 0 {
+		hat = b.hat.rows(sl)
+	}
+	if !s.level.batchNorm(z, hat, b.x.rows(sl), b.gain, b.bias, b.mean, b.invStd) {
+		s.health.fail()
+	}
+	b.epilogue.forward(s, y, z, sl.first*b.y.cols)
+}
+
+// batchNorm writes (x-mean)·invStd to hat and gain·hat+bias to y, row by row, and
+// says whether all of y is finite; y and hat may be the same.
+func (l level) batchNorm(y, hat, x, gain, bias []float32, mean, invStd []float64) bool {
+	cols := len(gain)
+	n := len(x) / cols
+	switch l {
+	case avx512:
+		return batchNormAVX512(&y[0], &hat[0], &x[0], &gain[0], &bias[0], &mean[0], &invStd[0], n, cols) == 0
+	case avx2:
+		return batchNormAVX2(&y[0], &hat[0], &x[0], &gain[0], &bias[0], &mean[0], &invStd[0], n, cols) == 0
+	}
+	for i := range n {
+		for j, v := range x[i*cols:][:cols] {
+			v = float32((float64(v) - mean[j]) * invStd[j])
+			hat[i*cols+j] = v
+			y[i*cols+j] = float32(v*gain[j]) + bias[j]
 		}
 	}
-	finishNorm(s, sl, b.y, b.gain, b.bias, b.hat, b.z, &b.epilogue)
+	return finite(y)
 }
 
 // batchNormGrad is kernels.NormGrad with Kind BatchNorm. Over n rows,
@@ -122,7 +140,7 @@ type batchNormGrad struct {
 	y, z, hat, dy, dx          samples
 	gain, invStd, dgain, dbias []float32
 	epilogue                   epilogue
-	sumGain, sumBias           []float64 // Σ dz·x̂ and Σ dz, before they are rounded
+	mean, slope, factor        []float64 // mean(dz), mean(dz·x̂) and gain·invStd
 }
 
 func (c *compiler) batchNormGrad(in kernels.NormGrad) *batchNormGrad {
@@ -131,7 +149,7 @@ func (c *compiler) batchNormGrad(in kernels.NormGrad) *batchNormGrad {
 		y: c.samples(in.Y), z: c.samples(in.Z), hat: c.samples(in.Hat), dy: c.samples(in.DY), dx: c.samples(in.DX),
 		gain: c.vector(in.Gain), invStd: c.vector(in.InvStd), dgain: c.vector(in.DGain), dbias: c.vector(in.DBias),
 		epilogue: epilogue{in.Epilogue},
-		sumGain:  make([]float64, cols), sumBias: make([]float64, cols),
+		mean:     doubles(cols), slope: doubles(cols), factor: doubles(cols),
 	}
 }
 
@@ -153,20 +171,16 @@ func (b batchNormSums) run(s *step) {
 func (b batchNormSums) cell(s *step, _ *worker, index int) {
 	j0 := index * normCols
 	j1 := min(j0+normCols, b.hat.cols)
-	gain, bias := b.sumGain[j0:j1], b.sumBias[j0:j1]
-	clear(gain)
-	clear(bias)
-	all := s.whole()
-	for i := range s.rows {
-		dz, hat := b.dy.row(&all, i)[j0:j1], b.hat.row(&all, i)[j0:j1]
-		for j, d := range dz {
-			gain[j] += float64(float64(d) * float64(hat[j]))
-			bias[j] += float64(d)
-		}
-	}
-	for j := range gain {
-		b.dgain[j0+j] = float32(gain[j])
-		b.dbias[j0+j] = float32(bias[j])
+	mean, slope := b.mean[j0:j1], b.slope[j0:j1]
+	all, n := s.whole(), len(s.rows)
+	dz, hat := b.dy.rows(&all)[j0:], b.hat.rows(&all)[j0:]
+	s.level.columnTotals(mean, dz, b.hat.cols, n)
+	s.level.columnDots(slope, dz, hat, b.hat.cols, n)
+	for j := range mean {
+		b.dbias[j0+j], b.dgain[j0+j] = float32(mean[j]), float32(slope[j])
+		mean[j] /= float64(n)
+		slope[j] /= float64(n)
+		b.factor[j0+j] = float64(b.gain[j0+j]) * float64(b.invStd[j0+j])
 	}
 	s.check(b.dgain[j0:j1])
 	s.check(b.dbias[j0:j1])
@@ -174,34 +188,28 @@ func (b batchNormSums) cell(s *step, _ *worker, index int) {
 
 // slice is DX.
 func (b *batchNormGrad) slice(s *step, sl *slice) {
-	n := float64(len(s.rows))
-	for i := range sl.n {
-		dx, hat := b.dx.row(sl, i), b.hat.row(sl, i)
-		for j, d := range b.dy.row(sl, i) {
-			inner := float64(d) - b.sumBias[j]/n - float64(hat[j])*b.sumGain[j]/n
-			dx[j] = float32(float64(b.gain[j]) * float64(b.invStd[j]) * inner)
-		}
+	if !s.level.batchNormGrad(b.dx.rows(sl), b.dy.rows(sl), b.hat.rows(sl), b.mean, b.slope, b.factor) {
+		s.health.fail()
 	}
-	s.check(b.dx.rows(sl))
 }
 
-// finishNorm turns a slice of y from x̂ into epilogue(gain·x̂+bias), keeping x̂ in
-// hat and the value before the epilogue in z where the Program has them.
-func finishNorm(s *step, sl *slice, ys samples, gain, bias []float32, hat, z samples, e *epilogue) {
-	y := ys.rows(sl)
-	if hat.cols > 0 {
-		copy(hat.rows(sl), y)
-		s.check(y)
+// batchNormGrad is factor·(dz - mean - x̂·slope), row by row, and whether all of it
+// is finite.
+func (l level) batchNormGrad(dx, dz, hat []float32, mean, slope, factor []float64) bool {
+	cols := len(mean)
+	n := len(dx) / cols
+	switch l {
+	case avx512:
+		return batchNormGradAVX512(&dx[0], &dz[0], &hat[0], &mean[0], &slope[0], &factor[0], n, cols) == 0
+	case avx2:
+		return batchNormGradAVX2(&dx[0], &dz[0], &hat[0], &mean[0], &slope[0], &factor[0], n, cols) == 0
 	}
-	for i := range sl.n {
-		row := ys.row(sl, i)
-		for j, v := range row {
-			row[j] = float32(gain[j]*v) + bias[j]
+	for i := range n {
+		for j, d := range dz[i*cols:][:cols] {
+			inner := float64(d) - mean[j]
+			inner -= float64(float64(hat[i*cols+j]) * slope[j])
+			dx[i*cols+j] = float32(inner * factor[j])
 		}
 	}
-	if z.cols > 0 {
-		copy(z.rows(sl), y)
-	}
-	s.check(y)
-	e.forward(s, y, y, sl.first*ys.cols)
+	return finite(dx)
 }

@@ -129,7 +129,7 @@ func noiseAVX2(y *float32, n int, from *uint32, sigma float32) uint32
 //go:noescape
 func layerNormAVX2(y *float32, hat *float32, x *float32, gain *float32, bias *float32, invStd *float32, n int, cols int, epsilon float64) uint32
 
-// layerNormGradAVX2 is plainLayerNormGrad; it is not 0 where a dx is not finite.
+// layerNormGradAVX2 is level.layerNormGrad of plain Go; it is not 0 where a dx is not finite.
 //
 //go:noescape
 func layerNormGradAVX2(dx *float32, dz *float32, hat *float32, gain *float32, invStd *float32, n int, cols int) uint32
@@ -138,6 +138,31 @@ func layerNormGradAVX2(dx *float32, dz *float32, hat *float32, gain *float32, in
 //
 //go:noescape
 func productSumsAVX2(sums *float32, a *float32, b *float32, cols int, n int, panels int, first bool)
+
+// columnTotalsAVX2 is plainColumnTotals for 16 columns.
+//
+//go:noescape
+func columnTotalsAVX2(totals *float64, x *float32, stride int, n int)
+
+// columnSquaresAVX2 is plainColumnSquares for 16 columns.
+//
+//go:noescape
+func columnSquaresAVX2(squares *float64, mean *float64, x *float32, stride int, n int)
+
+// columnDotsAVX2 is plainColumnDots for 16 columns.
+//
+//go:noescape
+func columnDotsAVX2(dots *float64, a *float32, b *float32, stride int, n int)
+
+// batchNormAVX2 is level.batchNorm of plain Go; it is not 0 where a y is not finite.
+//
+//go:noescape
+func batchNormAVX2(y *float32, hat *float32, x *float32, gain *float32, bias *float32, mean *float64, invStd *float64, n int, cols int) uint32
+
+// batchNormGradAVX2 is level.batchNormGrad of plain Go; it is not 0 where a dx is not finite.
+//
+//go:noescape
+func batchNormGradAVX2(dx *float32, dz *float32, hat *float32, mean *float64, slope *float64, factor *float64, n int, cols int) uint32
 
 // bceAVX2 is loss.bce in float32 (twinBCE); it is not 0 where a gradient is not finite.
 //
@@ -314,7 +339,7 @@ func noiseAVX512(y *float32, n int, from *uint32, sigma float32) uint32
 //go:noescape
 func layerNormAVX512(y *float32, hat *float32, x *float32, gain *float32, bias *float32, invStd *float32, n int, cols int, epsilon float64) uint32
 
-// layerNormGradAVX512 is plainLayerNormGrad; it is not 0 where a dx is not finite.
+// layerNormGradAVX512 is level.layerNormGrad of plain Go; it is not 0 where a dx is not finite.
 //
 //go:noescape
 func layerNormGradAVX512(dx *float32, dz *float32, hat *float32, gain *float32, invStd *float32, n int, cols int) uint32
@@ -323,6 +348,31 @@ func layerNormGradAVX512(dx *float32, dz *float32, hat *float32, gain *float32, 
 //
 //go:noescape
 func productSumsAVX512(sums *float32, a *float32, b *float32, cols int, n int, panels int, first bool)
+
+// columnTotalsAVX512 is plainColumnTotals for 16 columns.
+//
+//go:noescape
+func columnTotalsAVX512(totals *float64, x *float32, stride int, n int)
+
+// columnSquaresAVX512 is plainColumnSquares for 16 columns.
+//
+//go:noescape
+func columnSquaresAVX512(squares *float64, mean *float64, x *float32, stride int, n int)
+
+// columnDotsAVX512 is plainColumnDots for 16 columns.
+//
+//go:noescape
+func columnDotsAVX512(dots *float64, a *float32, b *float32, stride int, n int)
+
+// batchNormAVX512 is level.batchNorm of plain Go; it is not 0 where a y is not finite.
+//
+//go:noescape
+func batchNormAVX512(y *float32, hat *float32, x *float32, gain *float32, bias *float32, mean *float64, invStd *float64, n int, cols int) uint32
+
+// batchNormGradAVX512 is level.batchNormGrad of plain Go; it is not 0 where a dx is not finite.
+//
+//go:noescape
+func batchNormGradAVX512(dx *float32, dz *float32, hat *float32, mean *float64, slope *float64, factor *float64, n int, cols int) uint32
 
 // bceAVX512 is loss.bce in float32 (twinBCE); it is not 0 where a gradient is not finite.
 //

@@ -3573,6 +3573,448 @@ samples:
 	VZEROUPPER
 	RET
 
+// func columnTotalsAVX2(totals *float64, x *float32, stride int, n int)
+// Requires: AVX
+TEXT ·columnTotalsAVX2(SB), NOSPLIT, $0-32
+	MOVQ   x+8(FP), AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   stride+16(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   n+24(FP), DX
+	XORQ   BX, BX
+	XORQ   SI, SI
+
+rows:
+	VMOVUPS      (AX)(BX*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VMOVUPS      32(AX)(SI*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y5, Y3, Y3
+	ADDQ         CX, AX
+	DECQ         DX
+	JNZ          rows
+	MOVQ         totals+0(FP), AX
+	VMOVUPD      Y0, (AX)
+	VMOVUPD      Y1, 32(AX)
+	VMOVUPD      Y2, 64(AX)
+	VMOVUPD      Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+// func columnSquaresAVX2(squares *float64, mean *float64, x *float32, stride int, n int)
+// Requires: AVX
+TEXT ·columnSquaresAVX2(SB), NOSPLIT, $0-40
+	MOVQ   x+16(FP), AX
+	MOVQ   mean+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   stride+24(FP), DX
+	SHLQ   $0x02, DX
+	MOVQ   n+32(FP), BX
+	XORQ   SI, SI
+	XORQ   DI, DI
+
+rows:
+	VMOVUPS      (AX)(SI*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VMOVUPD      (CX)(SI*8), Y6
+	VMOVUPD      32(CX)(SI*8), Y7
+	VSUBPD       Y6, Y4, Y4
+	VSUBPD       Y7, Y5, Y5
+	VMULPD       Y4, Y4, Y4
+	VMULPD       Y5, Y5, Y5
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VMOVUPS      32(AX)(DI*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VMOVUPD      64(CX)(DI*8), Y6
+	VMOVUPD      96(CX)(DI*8), Y7
+	VSUBPD       Y6, Y4, Y4
+	VSUBPD       Y7, Y5, Y5
+	VMULPD       Y4, Y4, Y4
+	VMULPD       Y5, Y5, Y5
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y5, Y3, Y3
+	ADDQ         DX, AX
+	DECQ         BX
+	JNZ          rows
+	MOVQ         squares+0(FP), AX
+	VMOVUPD      Y0, (AX)
+	VMOVUPD      Y1, 32(AX)
+	VMOVUPD      Y2, 64(AX)
+	VMOVUPD      Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+// func columnDotsAVX2(dots *float64, a *float32, b *float32, stride int, n int)
+// Requires: AVX, FMA3
+TEXT ·columnDotsAVX2(SB), NOSPLIT, $0-40
+	MOVQ   a+8(FP), AX
+	MOVQ   b+16(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   stride+24(FP), DX
+	SHLQ   $0x02, DX
+	MOVQ   n+32(FP), BX
+	XORQ   SI, SI
+	XORQ   DI, DI
+
+rows:
+	VMOVUPS      (AX)(SI*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VMOVUPS      (CX)(SI*4), Y6
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X7, Y7
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y7, Y1
+	VMOVUPS      32(AX)(DI*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VMOVUPS      32(CX)(DI*4), Y6
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X7, Y7
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y7, Y3
+	ADDQ         DX, AX
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          rows
+	MOVQ         dots+0(FP), AX
+	VMOVUPD      Y0, (AX)
+	VMOVUPD      Y1, 32(AX)
+	VMOVUPD      Y2, 64(AX)
+	VMOVUPD      Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+// func batchNormAVX2(y *float32, hat *float32, x *float32, gain *float32, bias *float32, mean *float64, invStd *float64, n int, cols int) uint32
+// Requires: AVX, FMA3
+TEXT ·batchNormAVX2(SB), NOSPLIT, $0-76
+	MOVQ   y+0(FP), AX
+	MOVQ   hat+8(FP), CX
+	MOVQ   x+16(FP), DX
+	MOVQ   cols+64(FP), BX
+	MOVQ   mean+40(FP), SI
+	MOVQ   invStd+48(FP), DI
+	VXORPS Y0, Y0, Y0
+	MOVQ   n+56(FP), R8
+
+rows:
+	MOVQ gain+24(FP), R9
+	MOVQ bias+32(FP), R10
+	MOVQ BX, R11
+	XORQ R12, R12
+	SUBQ $+16, R11
+	JLT  rowTail
+
+rowFull:
+	VMOVUPS      (DX)(R12*4), Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VCVTPS2PD    X1, Y1
+	VCVTPS2PD    X2, Y2
+	VMOVUPD      (SI)(R12*8), Y3
+	VMOVUPD      32(SI)(R12*8), Y4
+	VSUBPD       Y3, Y1, Y1
+	VSUBPD       Y4, Y2, Y2
+	VMOVUPD      (DI)(R12*8), Y3
+	VMOVUPD      32(DI)(R12*8), Y4
+	VMULPD       Y3, Y1, Y1
+	VMULPD       Y4, Y2, Y2
+	VCVTPD2PSY   Y1, X5
+	VCVTPD2PSY   Y2, X1
+	VINSERTF128  $0x01, X1, Y5, Y1
+	VMOVUPS      Y1, (CX)(R12*4)
+	VMOVUPS      (R9)(R12*4), Y2
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      (R10)(R12*4), Y2
+	VADDPS       Y2, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VFMADD231PS  Y2, Y1, Y0
+	VMOVUPS      Y1, (AX)(R12*4)
+	VMOVUPS      32(DX)(R12*4), Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VCVTPS2PD    X1, Y1
+	VCVTPS2PD    X2, Y2
+	VMOVUPD      64(SI)(R12*8), Y3
+	VMOVUPD      96(SI)(R12*8), Y4
+	VSUBPD       Y3, Y1, Y1
+	VSUBPD       Y4, Y2, Y2
+	VMOVUPD      64(DI)(R12*8), Y3
+	VMOVUPD      96(DI)(R12*8), Y4
+	VMULPD       Y3, Y1, Y1
+	VMULPD       Y4, Y2, Y2
+	VCVTPD2PSY   Y1, X5
+	VCVTPD2PSY   Y2, X1
+	VINSERTF128  $0x01, X1, Y5, Y1
+	VMOVUPS      Y1, 32(CX)(R12*4)
+	VMOVUPS      32(R9)(R12*4), Y2
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      32(R10)(R12*4), Y2
+	VADDPS       Y2, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VFMADD231PS  Y2, Y1, Y0
+	VMOVUPS      Y1, 32(AX)(R12*4)
+	ADDQ         $+16, R12
+	SUBQ         $+16, R11
+	JGE          rowFull
+
+rowTail:
+	ADDQ         $+16, R11
+	JZ           rowDone
+	MOVQ         $+16, R13
+	SUBQ         R11, R13
+	LEAQ         columnMasks<>+0(SB), R11
+	VMOVUPS      (R11)(R13*4), Y1
+	LEAQ         columnMasks<>+0(SB), R11
+	VMOVUPS      32(R11)(R13*4), Y2
+	VMASKMOVPS   (DX)(R12*4), Y1, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X4, Y4
+	VMOVUPD      (SI)(R12*8), Y6
+	VMOVUPD      32(SI)(R12*8), Y7
+	VSUBPD       Y6, Y3, Y3
+	VSUBPD       Y7, Y4, Y4
+	VMOVUPD      (DI)(R12*8), Y6
+	VMOVUPD      32(DI)(R12*8), Y7
+	VMULPD       Y6, Y3, Y3
+	VMULPD       Y7, Y4, Y4
+	VCVTPD2PSY   Y3, X5
+	VCVTPD2PSY   Y4, X3
+	VINSERTF128  $0x01, X3, Y5, Y3
+	VMASKMOVPS   Y3, Y1, (CX)(R12*4)
+	VMASKMOVPS   (R9)(R12*4), Y1, Y4
+	VMULPS       Y4, Y3, Y3
+	VMASKMOVPS   (R10)(R12*4), Y1, Y4
+	VADDPS       Y4, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VANDPS       Y1, Y3, Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VMASKMOVPS   Y3, Y1, (AX)(R12*4)
+	VMASKMOVPS   32(DX)(R12*4), Y2, Y1
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X1, Y1
+	VCVTPS2PD    X3, Y3
+	VMOVUPD      64(SI)(R12*8), Y4
+	VMOVUPD      96(SI)(R12*8), Y6
+	VSUBPD       Y4, Y1, Y1
+	VSUBPD       Y6, Y3, Y3
+	VMOVUPD      64(DI)(R12*8), Y4
+	VMOVUPD      96(DI)(R12*8), Y6
+	VMULPD       Y4, Y1, Y1
+	VMULPD       Y6, Y3, Y3
+	VCVTPD2PSY   Y1, X5
+	VCVTPD2PSY   Y3, X1
+	VINSERTF128  $0x01, X1, Y5, Y1
+	VMASKMOVPS   Y1, Y2, 32(CX)(R12*4)
+	VMASKMOVPS   32(R9)(R12*4), Y2, Y3
+	VMULPS       Y3, Y1, Y1
+	VMASKMOVPS   32(R10)(R12*4), Y2, Y3
+	VADDPS       Y3, Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VANDPS       Y2, Y1, Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VMASKMOVPS   Y1, Y2, 32(AX)(R12*4)
+
+rowDone:
+	MOVQ      BX, R9
+	SHLQ      $0x02, R9
+	ADDQ      R9, AX
+	ADDQ      R9, CX
+	ADDQ      R9, DX
+	DECQ      R8
+	JNZ       rows
+	VCMPPS    $0x03, Y0, Y0, Y0
+	VMOVMSKPS Y0, AX
+	MOVL      AX, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func batchNormGradAVX2(dx *float32, dz *float32, hat *float32, mean *float64, slope *float64, factor *float64, n int, cols int) uint32
+// Requires: AVX, FMA3
+TEXT ·batchNormGradAVX2(SB), NOSPLIT, $0-68
+	MOVQ   dx+0(FP), AX
+	MOVQ   dz+8(FP), CX
+	MOVQ   hat+16(FP), DX
+	MOVQ   cols+56(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   n+48(FP), SI
+
+rows:
+	MOVQ mean+24(FP), DI
+	MOVQ slope+32(FP), R8
+	MOVQ factor+40(FP), R9
+	MOVQ BX, R10
+	XORQ R11, R11
+	SUBQ $+16, R10
+	JLT  rowTail
+
+rowFull:
+	VMOVUPS      (CX)(R11*4), Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VCVTPS2PD    X1, Y1
+	VCVTPS2PD    X2, Y2
+	VMOVUPD      (DI)(R11*8), Y3
+	VMOVUPD      32(DI)(R11*8), Y4
+	VSUBPD       Y3, Y1, Y1
+	VSUBPD       Y4, Y2, Y2
+	VMOVUPS      (DX)(R11*4), Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X4, Y4
+	VMOVUPD      (R8)(R11*8), Y6
+	VMOVUPD      32(R8)(R11*8), Y7
+	VMULPD       Y6, Y3, Y3
+	VMULPD       Y7, Y4, Y4
+	VSUBPD       Y3, Y1, Y1
+	VSUBPD       Y4, Y2, Y2
+	VMOVUPD      (R9)(R11*8), Y3
+	VMOVUPD      32(R9)(R11*8), Y4
+	VMULPD       Y3, Y1, Y1
+	VMULPD       Y4, Y2, Y2
+	VCVTPD2PSY   Y1, X5
+	VCVTPD2PSY   Y2, X1
+	VINSERTF128  $0x01, X1, Y5, Y1
+	VXORPS       Y2, Y2, Y2
+	VFMADD231PS  Y2, Y1, Y0
+	VMOVUPS      Y1, (AX)(R11*4)
+	VMOVUPS      32(CX)(R11*4), Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VCVTPS2PD    X1, Y1
+	VCVTPS2PD    X2, Y2
+	VMOVUPD      64(DI)(R11*8), Y3
+	VMOVUPD      96(DI)(R11*8), Y4
+	VSUBPD       Y3, Y1, Y1
+	VSUBPD       Y4, Y2, Y2
+	VMOVUPS      32(DX)(R11*4), Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X4, Y4
+	VMOVUPD      64(R8)(R11*8), Y6
+	VMOVUPD      96(R8)(R11*8), Y7
+	VMULPD       Y6, Y3, Y3
+	VMULPD       Y7, Y4, Y4
+	VSUBPD       Y3, Y1, Y1
+	VSUBPD       Y4, Y2, Y2
+	VMOVUPD      64(R9)(R11*8), Y3
+	VMOVUPD      96(R9)(R11*8), Y4
+	VMULPD       Y3, Y1, Y1
+	VMULPD       Y4, Y2, Y2
+	VCVTPD2PSY   Y1, X5
+	VCVTPD2PSY   Y2, X1
+	VINSERTF128  $0x01, X1, Y5, Y1
+	VXORPS       Y2, Y2, Y2
+	VFMADD231PS  Y2, Y1, Y0
+	VMOVUPS      Y1, 32(AX)(R11*4)
+	ADDQ         $+16, R11
+	SUBQ         $+16, R10
+	JGE          rowFull
+
+rowTail:
+	ADDQ         $+16, R10
+	JZ           rowDone
+	MOVQ         $+16, R12
+	SUBQ         R10, R12
+	LEAQ         columnMasks<>+0(SB), R10
+	VMOVUPS      (R10)(R12*4), Y1
+	LEAQ         columnMasks<>+0(SB), R10
+	VMOVUPS      32(R10)(R12*4), Y2
+	VMASKMOVPS   (CX)(R11*4), Y1, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X4, Y4
+	VMOVUPD      (DI)(R11*8), Y6
+	VMOVUPD      32(DI)(R11*8), Y7
+	VSUBPD       Y6, Y3, Y3
+	VSUBPD       Y7, Y4, Y4
+	VMASKMOVPS   (DX)(R11*4), Y1, Y6
+	VEXTRACTF128 $0x01, Y6, X5
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X5, Y7
+	VMOVUPD      (R8)(R11*8), Y8
+	VMOVUPD      32(R8)(R11*8), Y9
+	VMULPD       Y8, Y6, Y6
+	VMULPD       Y9, Y7, Y7
+	VSUBPD       Y6, Y3, Y3
+	VSUBPD       Y7, Y4, Y4
+	VMOVUPD      (R9)(R11*8), Y6
+	VMOVUPD      32(R9)(R11*8), Y7
+	VMULPD       Y6, Y3, Y3
+	VMULPD       Y7, Y4, Y4
+	VCVTPD2PSY   Y3, X5
+	VCVTPD2PSY   Y4, X3
+	VINSERTF128  $0x01, X3, Y5, Y3
+	VXORPS       Y4, Y4, Y4
+	VANDPS       Y1, Y3, Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VMASKMOVPS   Y3, Y1, (AX)(R11*4)
+	VMASKMOVPS   32(CX)(R11*4), Y2, Y1
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X1, Y1
+	VCVTPS2PD    X3, Y3
+	VMOVUPD      64(DI)(R11*8), Y4
+	VMOVUPD      96(DI)(R11*8), Y6
+	VSUBPD       Y4, Y1, Y1
+	VSUBPD       Y6, Y3, Y3
+	VMASKMOVPS   32(DX)(R11*4), Y2, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y6
+	VMOVUPD      64(R8)(R11*8), Y7
+	VMOVUPD      96(R8)(R11*8), Y8
+	VMULPD       Y7, Y4, Y4
+	VMULPD       Y8, Y6, Y6
+	VSUBPD       Y4, Y1, Y1
+	VSUBPD       Y6, Y3, Y3
+	VMOVUPD      64(R9)(R11*8), Y4
+	VMOVUPD      96(R9)(R11*8), Y6
+	VMULPD       Y4, Y1, Y1
+	VMULPD       Y6, Y3, Y3
+	VCVTPD2PSY   Y1, X5
+	VCVTPD2PSY   Y3, X1
+	VINSERTF128  $0x01, X1, Y5, Y1
+	VXORPS       Y3, Y3, Y3
+	VANDPS       Y2, Y1, Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VMASKMOVPS   Y1, Y2, 32(AX)(R11*4)
+
+rowDone:
+	MOVQ      BX, DI
+	SHLQ      $0x02, DI
+	ADDQ      DI, AX
+	ADDQ      DI, CX
+	ADDQ      DI, DX
+	DECQ      SI
+	JNZ       rows
+	VCMPPS    $0x03, Y0, Y0, Y0
+	VMOVMSKPS Y0, AX
+	MOVL      AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
 // func bceAVX2(dpred *float32, pred *float32, target *float32, rows *float64, w0 float32, w1 float32, slope0 float32, slope1 float32, n int) uint32
 // Requires: AVX, AVX2, FMA3
 TEXT ·bceAVX2(SB), NOSPLIT, $0-60
@@ -7679,6 +8121,293 @@ samples:
 	ADDQ    $0x40, AX
 	DECQ    SI
 	JNZ     panel
+	VZEROUPPER
+	RET
+
+// func columnTotalsAVX512(totals *float64, x *float32, stride int, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·columnTotalsAVX512(SB), NOSPLIT, $0-32
+	MOVQ   x+8(FP), AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   stride+16(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   n+24(FP), DX
+	XORQ   BX, BX
+
+rows:
+	VMOVUPS       (AX)(BX*4), Z2
+	VEXTRACTF32X8 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	ADDQ          CX, AX
+	DECQ          DX
+	JNZ           rows
+	MOVQ          totals+0(FP), AX
+	VMOVUPD       Z0, (AX)
+	VMOVUPD       Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func columnSquaresAVX512(squares *float64, mean *float64, x *float32, stride int, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·columnSquaresAVX512(SB), NOSPLIT, $0-40
+	MOVQ   x+16(FP), AX
+	MOVQ   mean+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   stride+24(FP), DX
+	SHLQ   $0x02, DX
+	MOVQ   n+32(FP), BX
+	XORQ   SI, SI
+
+rows:
+	VMOVUPS       (AX)(SI*4), Z2
+	VEXTRACTF32X8 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VCVTPS2PD     Y3, Z3
+	VMOVUPD       (CX)(SI*8), Z4
+	VMOVUPD       64(CX)(SI*8), Z5
+	VSUBPD        Z4, Z2, Z2
+	VSUBPD        Z5, Z3, Z3
+	VMULPD        Z2, Z2, Z2
+	VMULPD        Z3, Z3, Z3
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	ADDQ          DX, AX
+	DECQ          BX
+	JNZ           rows
+	MOVQ          squares+0(FP), AX
+	VMOVUPD       Z0, (AX)
+	VMOVUPD       Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func columnDotsAVX512(dots *float64, a *float32, b *float32, stride int, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·columnDotsAVX512(SB), NOSPLIT, $0-40
+	MOVQ   a+8(FP), AX
+	MOVQ   b+16(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   stride+24(FP), DX
+	SHLQ   $0x02, DX
+	MOVQ   n+32(FP), BX
+	XORQ   SI, SI
+
+rows:
+	VMOVUPS       (AX)(SI*4), Z2
+	VEXTRACTF32X8 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VCVTPS2PD     Y3, Z3
+	VMOVUPS       (CX)(SI*4), Z4
+	VEXTRACTF32X8 $0x01, Z4, Y5
+	VCVTPS2PD     Y4, Z4
+	VCVTPS2PD     Y5, Z5
+	VFMADD231PD   Z2, Z4, Z0
+	VFMADD231PD   Z3, Z5, Z1
+	ADDQ          DX, AX
+	ADDQ          DX, CX
+	DECQ          BX
+	JNZ           rows
+	MOVQ          dots+0(FP), AX
+	VMOVUPD       Z0, (AX)
+	VMOVUPD       Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func batchNormAVX512(y *float32, hat *float32, x *float32, gain *float32, bias *float32, mean *float64, invStd *float64, n int, cols int) uint32
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·batchNormAVX512(SB), NOSPLIT, $0-76
+	MOVQ   y+0(FP), AX
+	MOVQ   hat+8(FP), CX
+	MOVQ   x+16(FP), DX
+	MOVQ   cols+64(FP), BX
+	MOVQ   mean+40(FP), SI
+	MOVQ   invStd+48(FP), DI
+	VPXORD Z0, Z0, Z0
+	MOVQ   n+56(FP), R8
+
+rows:
+	MOVQ gain+24(FP), R9
+	MOVQ bias+32(FP), R10
+	MOVQ BX, R11
+	XORQ R12, R12
+	SUBQ $+16, R11
+	JLT  rowTail
+
+rowFull:
+	VMOVUPS       (DX)(R12*4), Z1
+	VEXTRACTF32X8 $0x01, Z1, Y2
+	VCVTPS2PD     Y1, Z1
+	VCVTPS2PD     Y2, Z2
+	VMOVUPD       (SI)(R12*8), Z5
+	VMOVUPD       64(SI)(R12*8), Z6
+	VSUBPD        Z5, Z1, Z1
+	VSUBPD        Z6, Z2, Z2
+	VMOVUPD       (DI)(R12*8), Z5
+	VMOVUPD       64(DI)(R12*8), Z6
+	VMULPD        Z5, Z1, Z1
+	VMULPD        Z6, Z2, Z2
+	VCVTPD2PS     Z1, Y7
+	VCVTPD2PS     Z2, Y1
+	VINSERTF32X8  $0x01, Y1, Z7, Z1
+	VMOVUPS       Z1, (CX)(R12*4)
+	VMOVUPS       (R9)(R12*4), Z2
+	VMULPS        Z2, Z1, Z1
+	VMOVUPS       (R10)(R12*4), Z2
+	VADDPS        Z2, Z1, Z1
+	VPXORD        Z3, Z3, Z3
+	VFMADD231PS   Z3, Z1, Z0
+	VMOVUPS       Z1, (AX)(R12*4)
+	ADDQ          $+16, R12
+	SUBQ          $+16, R11
+	JGE           rowFull
+
+rowTail:
+	ADDQ          $+16, R11
+	JZ            rowDone
+	MOVQ          $-1, R13
+	BZHIQ         R11, R13, R13
+	KMOVW         R13, K1
+	VMOVUPS.Z     (DX)(R12*4), K1, Z1
+	VEXTRACTF32X8 $0x01, Z1, Y2
+	VCVTPS2PD     Y1, Z1
+	VCVTPS2PD     Y2, Z2
+	VMOVUPD       (SI)(R12*8), Z5
+	VMOVUPD       64(SI)(R12*8), Z6
+	VSUBPD        Z5, Z1, Z1
+	VSUBPD        Z6, Z2, Z2
+	VMOVUPD       (DI)(R12*8), Z5
+	VMOVUPD       64(DI)(R12*8), Z6
+	VMULPD        Z5, Z1, Z1
+	VMULPD        Z6, Z2, Z2
+	VCVTPD2PS     Z1, Y7
+	VCVTPD2PS     Z2, Y1
+	VINSERTF32X8  $0x01, Y1, Z7, Z1
+	VMOVUPS       Z1, K1, (CX)(R12*4)
+	VMOVUPS.Z     (R9)(R12*4), K1, Z2
+	VMULPS        Z2, Z1, Z1
+	VMOVUPS.Z     (R10)(R12*4), K1, Z2
+	VADDPS        Z2, Z1, Z1
+	VPXORD        Z4, Z4, Z4
+	VFMADD231PS   Z4, Z1, K1, Z0
+	VMOVUPS       Z1, K1, (AX)(R12*4)
+
+rowDone:
+	MOVQ   BX, R9
+	SHLQ   $0x02, R9
+	ADDQ   R9, AX
+	ADDQ   R9, CX
+	ADDQ   R9, DX
+	DECQ   R8
+	JNZ    rows
+	VCMPPS $0x03, Z0, Z0, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+72(FP)
+	VZEROUPPER
+	RET
+
+// func batchNormGradAVX512(dx *float32, dz *float32, hat *float32, mean *float64, slope *float64, factor *float64, n int, cols int) uint32
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·batchNormGradAVX512(SB), NOSPLIT, $0-68
+	MOVQ   dx+0(FP), AX
+	MOVQ   dz+8(FP), CX
+	MOVQ   hat+16(FP), DX
+	MOVQ   cols+56(FP), BX
+	VPXORD Z0, Z0, Z0
+	MOVQ   n+48(FP), SI
+
+rows:
+	MOVQ mean+24(FP), DI
+	MOVQ slope+32(FP), R8
+	MOVQ factor+40(FP), R9
+	MOVQ BX, R10
+	XORQ R11, R11
+	SUBQ $+16, R10
+	JLT  rowTail
+
+rowFull:
+	VMOVUPS       (CX)(R11*4), Z1
+	VEXTRACTF32X8 $0x01, Z1, Y2
+	VCVTPS2PD     Y1, Z1
+	VCVTPS2PD     Y2, Z2
+	VMOVUPD       (DI)(R11*8), Z5
+	VMOVUPD       64(DI)(R11*8), Z6
+	VSUBPD        Z5, Z1, Z1
+	VSUBPD        Z6, Z2, Z2
+	VMOVUPS       (DX)(R11*4), Z5
+	VEXTRACTF32X8 $0x01, Z5, Y6
+	VCVTPS2PD     Y5, Z5
+	VCVTPS2PD     Y6, Z6
+	VMOVUPD       (R8)(R11*8), Z8
+	VMOVUPD       64(R8)(R11*8), Z9
+	VMULPD        Z8, Z5, Z5
+	VMULPD        Z9, Z6, Z6
+	VSUBPD        Z5, Z1, Z1
+	VSUBPD        Z6, Z2, Z2
+	VMOVUPD       (R9)(R11*8), Z5
+	VMOVUPD       64(R9)(R11*8), Z6
+	VMULPD        Z5, Z1, Z1
+	VMULPD        Z6, Z2, Z2
+	VCVTPD2PS     Z1, Y7
+	VCVTPD2PS     Z2, Y1
+	VINSERTF32X8  $0x01, Y1, Z7, Z1
+	VPXORD        Z3, Z3, Z3
+	VFMADD231PS   Z3, Z1, Z0
+	VMOVUPS       Z1, (AX)(R11*4)
+	ADDQ          $+16, R11
+	SUBQ          $+16, R10
+	JGE           rowFull
+
+rowTail:
+	ADDQ          $+16, R10
+	JZ            rowDone
+	MOVQ          $-1, R12
+	BZHIQ         R10, R12, R12
+	KMOVW         R12, K1
+	VMOVUPS.Z     (CX)(R11*4), K1, Z1
+	VEXTRACTF32X8 $0x01, Z1, Y2
+	VCVTPS2PD     Y1, Z1
+	VCVTPS2PD     Y2, Z2
+	VMOVUPD       (DI)(R11*8), Z5
+	VMOVUPD       64(DI)(R11*8), Z6
+	VSUBPD        Z5, Z1, Z1
+	VSUBPD        Z6, Z2, Z2
+	VMOVUPS.Z     (DX)(R11*4), K1, Z5
+	VEXTRACTF32X8 $0x01, Z5, Y6
+	VCVTPS2PD     Y5, Z5
+	VCVTPS2PD     Y6, Z6
+	VMOVUPD       (R8)(R11*8), Z8
+	VMOVUPD       64(R8)(R11*8), Z9
+	VMULPD        Z8, Z5, Z5
+	VMULPD        Z9, Z6, Z6
+	VSUBPD        Z5, Z1, Z1
+	VSUBPD        Z6, Z2, Z2
+	VMOVUPD       (R9)(R11*8), Z5
+	VMOVUPD       64(R9)(R11*8), Z6
+	VMULPD        Z5, Z1, Z1
+	VMULPD        Z6, Z2, Z2
+	VCVTPD2PS     Z1, Y7
+	VCVTPD2PS     Z2, Y1
+	VINSERTF32X8  $0x01, Y1, Z7, Z1
+	VPXORD        Z4, Z4, Z4
+	VFMADD231PS   Z4, Z1, K1, Z0
+	VMOVUPS       Z1, K1, (AX)(R11*4)
+
+rowDone:
+	MOVQ   BX, DI
+	SHLQ   $0x02, DI
+	ADDQ   DI, AX
+	ADDQ   DI, CX
+	ADDQ   DI, DX
+	DECQ   SI
+	JNZ    rows
+	VCMPPS $0x03, Z0, Z0, K1
+	KMOVW  K1, AX
+	MOVL   AX, ret+64(FP)
 	VZEROUPPER
 	RET
 

@@ -74,6 +74,20 @@ func layerNormGradAVX2(dx, dz, hat, gain, invStd *float32, n, cols int) uint32 {
 
 func productSumsAVX2(sums, a, b *float32, cols, n, panels int, first bool) { panic("cpu: no assembly") }
 
+func columnTotalsAVX2(totals *float64, x *float32, stride, n int) { panic("cpu: no assembly") }
+
+func columnSquaresAVX2(squares, mean *float64, x *float32, stride, n int) { panic("cpu: no assembly") }
+
+func columnDotsAVX2(dots *float64, a, b *float32, stride, n int) { panic("cpu: no assembly") }
+
+func batchNormAVX2(y, hat, x, gain, bias *float32, mean, invStd *float64, n, cols int) uint32 {
+	panic("cpu: no assembly")
+}
+
+func batchNormGradAVX2(dx, dz, hat *float32, mean, slope, factor *float64, n, cols int) uint32 {
+	panic("cpu: no assembly")
+}
+
 func bceAVX2(dpred, pred, target *float32, rows *float64, w0, w1, slope0, slope1 float32, n int) uint32 {
 	panic("cpu: no assembly")
 }
@@ -179,6 +193,22 @@ func layerNormGradAVX512(dx, dz, hat, gain, invStd *float32, n, cols int) uint32
 }
 
 func productSumsAVX512(sums, a, b *float32, cols, n, panels int, first bool) {
+	panic("cpu: no assembly")
+}
+
+func columnTotalsAVX512(totals *float64, x *float32, stride, n int) { panic("cpu: no assembly") }
+
+func columnSquaresAVX512(squares, mean *float64, x *float32, stride, n int) {
+	panic("cpu: no assembly")
+}
+
+func columnDotsAVX512(dots *float64, a, b *float32, stride, n int) { panic("cpu: no assembly") }
+
+func batchNormAVX512(y, hat, x, gain, bias *float32, mean, invStd *float64, n, cols int) uint32 {
+	panic("cpu: no assembly")
+}
+
+func batchNormGradAVX512(dx, dz, hat *float32, mean, slope, factor *float64, n, cols int) uint32 {
 	panic("cpu: no assembly")
 }
 

@@ -44,6 +44,27 @@ var rowsCases = []rowsCase{
 		}
 		return l.layerNormGrad(v[0], v[1], v[2], v[3], invStd)
 	}},
+	{"batchNorm", 2, 1, 2, func(l level, n int, v [][]float32, rows []float64) bool {
+		return l.batchNorm(v[0], v[1], v[2], v[3], v[4], widened(v[3]), widened(v[4]))
+	}},
+	{"batchNorm in one place", 1, 1, 2, func(l level, n int, v [][]float32, rows []float64) bool {
+		return l.batchNorm(v[0], v[0], v[1], v[2], v[3], widened(v[2]), widened(v[3]))
+	}},
+	{"batchNormGrad", 1, 2, 3, func(l level, n int, v [][]float32, rows []float64) bool {
+		return l.batchNormGrad(v[0], v[1], v[2], widened(v[3]), widened(v[4]), widened(v[5]))
+	}},
+}
+
+// widened is a number a column in float64, with a NaN wherever none may be used.
+func widened(v []float32) []float64 {
+	d := doubles(len(v))
+	for i := range d[:cap(d)] {
+		d[:cap(d)][i] = math.NaN()
+	}
+	for i, x := range v {
+		d[i] = float64(x) * 1.000000123
+	}
+	return d
 }
 
 func (c rowsCase) check(t testing.TB, l level, n, cols int, inputs [][]float32) {
@@ -121,10 +142,54 @@ func FuzzRows(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which, n, cols uint8, data []byte) {
 		c, rows, columns := rowsCases[int(which)%len(rowsCases)], int(n)%9+1, int(cols)%100+1
 		inputs := c.inputs(rows, columns, numbers(data))
+		stride := max(columns, normCols)
+		a, b := numbers(data)(rows*stride), numbers(data)(rows*stride)
 		for _, l := range vectorLevels(t) {
 			c.check(t, l, rows, columns, inputs)
+			checkColumns(t, l, rows, stride, min(columns, normCols), a, b)
+			checkProductSums(t, l, rows, stride, a, b)
 		}
 	})
+}
+
+func checkColumns(t testing.TB, l level, n, stride, cols int, a, b []float32) {
+	t.Helper()
+	what := fmt.Sprintf("%v: %d of %d columns of %d rows", l, cols, stride, n)
+	a, b = withMargin(a), withMargin(b)
+	for name, run := range map[string]func(l level, sums []float64){
+		"totals":  func(l level, sums []float64) { l.columnTotals(sums, a, stride, n) },
+		"squares": func(l level, sums []float64) { l.columnSquares(sums, widened(b[:cols]), a, stride, n) },
+		"dots":    func(l level, sums []float64) { l.columnDots(sums, a, b, stride, n) },
+	} {
+		got, want := slices.Repeat([]float64{-7}, normCols+1), make([]float64, cols)
+		run(l, got[:cols])
+		run(plain, want)
+		for j, w := range want {
+			if g := got[j]; math.Float64bits(g) != math.Float64bits(w) && !(g != g && w != w) {
+				t.Fatalf("%s: %s of column %d are %v, the plain loop gives %v", what, name, j, g, w)
+			}
+		}
+		if got[normCols] != -7 {
+			t.Fatalf("%s: %s were written beyond their room", what, name)
+		}
+	}
+}
+
+func TestColumnsEqualPlainLoops(t *testing.T) {
+	rng := rand.New(rand.NewPCG(31, 32))
+	for _, l := range vectorLevels(t) {
+		for _, n := range sampleCounts {
+			for cols := 1; cols <= normCols; cols++ {
+				stride := cols + n%3*normCols
+				a, b := normals(rng, n*stride), normals(rng, n*stride)
+				checkColumns(t, l, n, stride, cols, a, b)
+				a[rng.IntN(len(a))], a[rng.IntN(len(a))] = 1e9, -1e9
+				checkColumns(t, l, n, stride, cols, a, b)
+				a[rng.IntN(len(a))] = float32(math.Inf(1))
+				checkColumns(t, l, n, stride, cols, a, b)
+			}
+		}
+	}
 }
 
 func checkProductSums(t testing.TB, l level, n, cols int, a, b []float32) {

@@ -90,7 +90,7 @@ func (s isa) addHealth(r run, v, health VecVirtual) {
 // layerNormGrad is the gradient in the input.
 func (s isa) layerNormGrad() {
 	s.function("layerNormGrad", "dx, dz, hat, gain, invStd *float32, n, cols int) uint32",
-		"layerNormGrad"+s.suffix+" is plainLayerNormGrad; it is not 0 where a dx is not finite.")
+		"layerNormGrad"+s.suffix+" is level.layerNormGrad of plain Go; it is not 0 where a dx is not finite.")
 	dx, dz, hat := argument("dx"), argument("dz"), argument("hat")
 	gain, invStd := argument("gain"), argument("invStd")
 	cols := argument("cols")

@@ -46,6 +46,7 @@ func main() {
 		set.activations()
 		set.draws()
 		set.layerNorms()
+		set.batchNorms()
 		set.losses()
 		set.distances()
 		set.peak()

@@ -104,16 +104,54 @@ func newSearch(l *lloyd) *search {
 
 // chunk settles rows lo to hi.
 func (s *search) chunk(lo, hi int) {
+	if len(s.groups) == 1 {
+		for ; lo < hi; lo += blockRows {
+			s.only(lo, min(lo+blockRows, hi))
+		}
+		return
+	}
+	s.openRows(lo, hi)
+	s.ownGroups(lo)
+	s.otherGroups(lo)
+	for _, i := range s.open {
+		if found := s.current[int(i)-lo]; s.settle(i, found) {
+			s.move(i, found.index, s.gather(s.buffer, []int32{i}))
+		}
+	}
+}
+
+// openRows finds the rows that bounds do not decide.
+func (s *search) openRows(lo, hi int) {
 	s.open = s.open[:0]
 	for i := lo; i < hi; i++ {
 		if s.label[i] < 0 || s.everything || !s.decided(i) {
 			s.open = append(s.open, int32(i))
 		}
 	}
-	s.ownGroups(lo)
-	s.otherGroups(lo)
-	for _, i := range s.open {
-		s.settle(i, s.current[int(i)-lo])
+}
+
+// only settles rows lo to hi, at most blockRows, of the only group. Where most
+// are open, all are computed: that costs less than to pick them out.
+func (s *search) only(lo, hi int) {
+	s.openRows(lo, hi)
+	if len(s.open) > (hi-lo)*2/3 {
+		s.open = s.open[:0]
+		for i := lo; i < hi; i++ {
+			s.open = append(s.open, int32(i))
+		}
+	}
+	if len(s.open) == 0 {
+		return
+	}
+	x, group := s.rowsOf(s.open), s.groups[0]
+	group.product(s.products, x, len(s.open))
+	bestOf(s.found[:len(s.open)], s.products, group.cols, 0)
+	for at, i := range s.open {
+		found := s.found[at]
+		s.bound(i, 0, found.second)
+		if s.settle(i, found) {
+			s.move(i, found.index, x[at*s.cols:(at+1)*s.cols])
+		}
 	}
 }
 
@@ -216,30 +254,27 @@ func (l *lloyd) bound(row int32, group int, product float32) {
 	l.lower[int(row)*len(l.groups)+group] = float32Below(distance + l.groupDrift[group])
 }
 
-// settle keeps the nearest centre of a row.
-func (s *search) settle(row int32, found best) {
+// settle keeps the distance to the nearest centre of a row, and says whether that
+// is another one than before.
+func (s *search) settle(row int32, found best) bool {
 	distance := math.Sqrt(math.Max(s.squared(row, found.value), 0) + s.margin(int(row))/2)
 	s.upper[row] = float32Above(distance - s.drift[found.index])
-	if was := s.label[row]; was != found.index {
-		x := s.gather(s.buffer, []int32{row})
-		if was >= 0 {
-			s.tally.remove(x, was)
-		}
-		s.tally.add(x, found.index)
-		s.label[row] = found.index
-		s.moved++
-	}
+	return s.label[row] != found.index
 }
 
-func float32Below(v float64) float32 {
-	f := float32(v)
-	if float64(f) > v {
-		f = math.Nextafter32(f, float32(math.Inf(-1)))
+// move puts a row, which is x, into another cluster.
+func (s *search) move(row, to int32, x []float32) {
+	if was := s.label[row]; was >= 0 {
+		s.tally.remove(x, was)
 	}
-	return f
+	s.tally.add(x, to)
+	s.label[row] = to
+	s.moved++
 }
 
-func float32Above(v float64) float32 { return -float32Below(-v) }
+// float32Below and float32Above round outwards, by a little more than needed.
+func float32Below(v float64) float32 { return float32(v - math.Abs(v)*0x1p-22) }
+func float32Above(v float64) float32 { return float32(v + math.Abs(v)*0x1p-22) }
 
 // update moves the centres to the means of their rows, gives those without rows
 // one far from its centre, and returns the sum of the squared ways.

@@ -102,7 +102,7 @@ func (p *points) block(buffer []float32, lo, n int) []float32 {
 		return x
 	}
 	for i := range n {
-		p.move(buffer[i*p.cols:(i+1)*p.cols], x[i*p.cols:(i+1)*p.cols])
+		p.shift(buffer[i*p.cols:(i+1)*p.cols], x[i*p.cols:(i+1)*p.cols])
 	}
 	return buffer[:n*p.cols]
 }
@@ -110,12 +110,12 @@ func (p *points) block(buffer []float32, lo, n int) []float32 {
 // gather copies the given rows to buffer.
 func (p *points) gather(buffer []float32, rows []int32) []float32 {
 	for i, r := range rows {
-		p.move(buffer[i*p.cols:(i+1)*p.cols], p.x[int(r)*p.cols:(int(r)+1)*p.cols])
+		p.shift(buffer[i*p.cols:(i+1)*p.cols], p.x[int(r)*p.cols:(int(r)+1)*p.cols])
 	}
 	return buffer[:len(rows)*p.cols]
 }
 
-func (p *points) move(to, from []float32) {
+func (p *points) shift(to, from []float32) {
 	if p.pivot == nil {
 		copy(to, from)
 		return

@@ -12,5 +12,6 @@ func commands() []*cli.Command {
 		runsCommand(),
 		compareCommand(),
 		benchCommand(),
+		doctorCommand(),
 	}
 }

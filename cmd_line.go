@@ -69,11 +69,14 @@ func exitCode(err error) int {
 	var use usageError
 	var unknown cli.ExitCoder // made by cli alone, for help on what is no command
 	var machine *study.MachineError
+	var device *study.DeviceError
 	switch {
 	case errors.As(err, &use), errors.As(err, &unknown):
 		return exitWrongUse
 	case errors.As(err, &machine):
 		return study.MachineExit // of a worker, for its sweep
+	case errors.As(err, &device):
+		return study.DeviceExit
 	}
 	return exitFailed
 }

@@ -89,17 +89,12 @@ func runStudy(c *cli.Context, s *spec.Spec, plan *study.Plan, name string) error
 	if dir == "" {
 		dir = filepath.Join("runs", name)
 	}
-	workers, err := workerCount(c, len(plan.Trials))
-	if err != nil {
-		return err
+	if c.IsSet("workers") && c.Int("workers") < 1 {
+		return usageError(fmt.Sprintf("--workers %d: at least one is needed", c.Int("workers")))
 	}
 	chosen, err := chooseDevice(c)
 	if err != nil {
 		return err
-	}
-	program, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("sweep: %w", err)
 	}
 	st, err := study.Create(dir, s, plan)
 	if err != nil {
@@ -121,8 +116,8 @@ func runStudy(c *cli.Context, s *spec.Spec, plan *study.Plan, name string) error
 	}
 	show := newProgress(c.App.ErrWriter)
 	run := &study.Sweep{
-		Study: st, Workers: workers, Stderr: show, Watch: show.Show,
-		Command: slices.Concat([]string{program, "worker"}, chosen.flags(), []string{"--while-stdin-open", "--store", dir, "--name"}),
+		Study: st, Workers: workerCount(c, chosen, len(plan.Trials)), Stderr: show, Watch: show.Show, Pin: chosen.pin,
+		Command: slices.Concat([]string{chosen.program, "worker"}, chosen.flags(), []string{"--while-stdin-open", "--store", dir, "--name"}),
 	}
 	table, err := run.Run(c.Context)
 	show.Close()
@@ -182,15 +177,17 @@ func resumable(c *cli.Context, err error) error {
 	return err
 }
 
-func workerCount(c *cli.Context, trials int) (int, error) {
-	n := c.Int("workers")
-	if c.IsSet("workers") && n < 1 {
-		return 0, usageError(fmt.Sprintf("--workers %d: at least one is needed", n))
+// workerCount is what --workers says, else one a processor or one a GPU, and never
+// more than there are trials.
+func workerCount(c *cli.Context, chosen choice, trials int) int {
+	n := runtime.NumCPU()
+	if len(chosen.gpus) > 0 {
+		n = len(chosen.gpus)
 	}
-	if n == 0 {
-		n = runtime.NumCPU()
+	if c.IsSet("workers") {
+		n = c.Int("workers")
 	}
-	return min(n, trials), nil
+	return min(n, trials)
 }
 
 // progress shows how a sweep goes, and between that what is written to it.

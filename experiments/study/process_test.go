@@ -148,9 +148,11 @@ const deathCode = 7
 // misbehave is a worker that dies at once, that dies with a trial in hand, that
 // dies after every trial, or that the machine refuses something.
 func misbehave(ctx context.Context, w *Worker, fault string) (err error) {
-	if w.set, err = w.Study.flows(ctx); err != nil {
+	set, err := w.Study.flows(ctx)
+	if err != nil {
 		return err
 	}
+	w.datasets = &datasets{set: set}
 	if fault == "at once" {
 		os.Exit(deathCode)
 	}
@@ -163,8 +165,10 @@ func misbehave(ctx context.Context, w *Worker, fault string) (err error) {
 		os.Exit(deathCode)
 	case "machine":
 		os.Exit(MachineExit)
+	case "device":
+		os.Exit(DeviceExit)
 	}
-	if err := w.serve(ctx, claim); err != nil {
+	if err := w.serve(ctx, claim, &slots{open: 1}); err != nil {
 		return err
 	}
 	os.Exit(deathCode)

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,6 +32,9 @@ type Sweep struct {
 	// Command is the program and arguments of a worker, to which its name is
 	// added; it works in the study's folder until its standard input ends.
 	Command []string
+	// Pin, where set, is what the environment of a worker in a slot gets besides,
+	// such as the one device that it may see.
+	Pin func(slot int) []string
 	// Stderr gets what workers say, from several goroutines at once.
 	Stderr io.Writer
 	// Watch, where set, sees the trials' states about three times a second.
@@ -69,10 +73,12 @@ func (s *Sweep) train(ctx context.Context) error {
 		defer close(watched)
 		s.watch(ctx)
 	}()
-	deaths := &deaths{}
+	died := &deaths{}
+	var sound atomic.Int32 // slots whose device is not in quarantine
+	sound.Store(int32(s.Workers))
 	failures := make(chan error, s.Workers)
 	for slot := range s.Workers {
-		go func() { failures <- s.keepWorker(ctx, slot, deaths) }()
+		go func() { failures <- s.keepWorker(ctx, slot, died, &sound) }()
 	}
 	var first error
 	for range s.Workers {
@@ -88,10 +94,11 @@ func (s *Sweep) train(ctx context.Context) error {
 
 // keepWorker runs one worker after another until one ends by itself, which it
 // does when every trial has ended. What a dead one had claimed goes back.
-func (s *Sweep) keepWorker(ctx context.Context, slot int, deaths *deaths) error {
+func (s *Sweep) keepWorker(ctx context.Context, slot int, died *deaths, sound *atomic.Int32) error {
+	faults := 0 // of this slot's device, since its worker last ended a trial
 	for life := 0; ; life++ {
 		name := WorkerName(slot, life)
-		err := s.runWorker(ctx, name)
+		err := s.runWorker(ctx, name, slot)
 		if err == nil {
 			return nil
 		}
@@ -109,11 +116,33 @@ func (s *Sweep) keepWorker(ctx context.Context, slot int, deaths *deaths) error 
 		if countErr != nil {
 			return countErr
 		}
-		if deaths.another(n) >= maxDeaths {
+		if errors.As(err, &exit) && exit.ExitCode() == DeviceExit {
+			did, err := s.Study.endedBy(ctx, name)
+			if err != nil {
+				return err
+			}
+			if did > 0 {
+				faults = 0
+			}
+			if faults++; faults == maxFaults {
+				return s.quarantine(slot, sound)
+			}
+		}
+		if died.another(n) >= maxDeaths {
 			return fmt.Errorf("%d workers died in a row, the last one of: %w; what they said is above, and in trials/*/log.txt of %s", maxDeaths, err, s.Study.Dir)
 		}
 		fmt.Fprintf(s.Stderr, "worker %s died (%v); its trial goes back to the plan\n", name, err)
 	}
+}
+
+// quarantine leaves a slot's device out: an error where it was the last one.
+func (s *Sweep) quarantine(slot int, sound *atomic.Int32) error {
+	err := fmt.Errorf("the device of worker %d failed %d times in a row and is left out; what it said is above", slot, maxFaults)
+	if sound.Add(-1) == 0 {
+		return err
+	}
+	fmt.Fprintln(s.Stderr, err)
+	return nil
 }
 
 // deaths counts the workers, of all slots, that died since a trial last ended.
@@ -136,22 +165,26 @@ func (d *deaths) another(ended int) int {
 // environment gives each worker its share of the processors, unless whoever
 // started the sweep has said how many threads to use: more threads than
 // processors only wait for each other. Results do not depend on it.
-func (s *Sweep) environment() []string {
-	if os.Getenv("GOMAXPROCS") != "" {
-		return nil // a command without one inherits ours
+func (s *Sweep) environment(slot int) []string {
+	environment := os.Environ()
+	if os.Getenv("GOMAXPROCS") == "" {
+		environment = append(environment, fmt.Sprintf("GOMAXPROCS=%d", max(1, runtime.NumCPU()/s.Workers)))
 	}
-	return append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", max(1, runtime.NumCPU()/s.Workers)))
+	if s.Pin != nil {
+		environment = append(environment, s.Pin(slot)...)
+	}
+	return environment
 }
 
 // runWorker starts one process and waits for its end. The thread is held for
 // that long because the kernel ties a child's death signal to the thread that
 // started it.
-func (s *Sweep) runWorker(ctx context.Context, name string) error {
+func (s *Sweep) runWorker(ctx context.Context, name string, slot int) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd := exec.CommandContext(ctx, s.Command[0], slices.Concat(s.Command[1:], []string{name})...)
 	cmd.Stdout, cmd.Stderr = s.Stderr, s.Stderr
-	cmd.Env = s.environment()
+	cmd.Env = s.environment(slot)
 	dieWithParent(cmd)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second // for a worker that does not answer
@@ -176,11 +209,14 @@ func WorkerName(slot, life int) string {
 }
 
 // ended counts the trials that have ended.
-func (s *Study) ended(ctx context.Context) (int, error) {
+func (s *Study) ended(ctx context.Context) (int, error) { return s.endedBy(ctx, "") }
+
+// endedBy counts those that a worker ended; no name means every worker.
+func (s *Study) endedBy(ctx context.Context, worker string) (int, error) {
 	trials, err := s.Store.Trials(ctx)
 	n := 0
 	for _, t := range trials {
-		if t.State.Ended() {
+		if t.State.Ended() && (worker == "" || t.Worker == worker) {
 			n++
 		}
 	}

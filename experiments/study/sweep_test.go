@@ -102,6 +102,34 @@ func TestWhatTheMachineRefusesEndsTheSweepAtOnce(t *testing.T) {
 	wantNothingRuns(t, dir)
 }
 
+// A device that fails again and again is left out; the other workers go on, and
+// the last device takes the sweep with it.
+func TestDeviceThatKeepsFailingIsLeftOut(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "study")
+	sweep, said := tinySweep(t, dir, 2)
+	sweep.Pin = func(slot int) []string {
+		if slot == 0 {
+			return []string{faultVariable + "=device"}
+		}
+		return nil
+	}
+	if _, err := sweep.Run(t.Context()); err != nil {
+		t.Errorf("with a sound device left: %v\n%s", err, said)
+	}
+	if !strings.Contains(said.String(), "the device of worker 0 failed 3 times in a row and is left out") {
+		t.Errorf("nothing is said of the device:\n%s", said)
+	}
+	wantEachTrialOnce(t, dir, 0)
+
+	dir = filepath.Join(t.TempDir(), "study")
+	sweep, _ = tinySweep(t, dir, 1)
+	t.Setenv(faultVariable, "device")
+	if _, err := sweep.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "left out") {
+		t.Errorf("without any: %v", err)
+	}
+	wantNothingRuns(t, dir)
+}
+
 func TestProgramThatIsNotThereEndsTheSweep(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "study")
 	sweep, _ := tinySweep(t, dir, 1)

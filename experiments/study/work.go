@@ -8,10 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
-	"flowbench/data/prepared"
-	"flowbench/experiments/dataset"
 	"flowbench/experiments/spec"
 	"flowbench/experiments/store"
 	"flowbench/kernels"
@@ -27,16 +26,17 @@ const (
 	pollTime = 300 * time.Millisecond
 )
 
-// Worker claims trials of a study and trains them, one after another.
+// Worker claims trials of a study and trains them.
 type Worker struct {
 	Study   *Study
 	Name    string // who claims; unique among the workers of the study
 	Backend kernels.Backend
 	Lease   time.Duration // of its claims; 0 is 30 s
+	// Slots is how many trials are trained at once, for a Backend that gains by
+	// it; 0 is one.
+	Slots int
 
-	set     *prepared.Set
-	dataset *dataset.Dataset // the last trial's, kept for the next one
-	key     string           // names it
+	datasets *datasets
 }
 
 // Work claims and trains until every trial of the study has ended, or ctx does.
@@ -48,14 +48,63 @@ func (w *Worker) Work(ctx context.Context) error {
 		return err
 	}
 	defer set.Close()
-	w.set = set
+	w.datasets = &datasets{set: set}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	slots := &slots{open: max(w.Slots, 1)}
+	ends := make(chan error, slots.open)
+	for range cap(ends) {
+		go func() {
+			err := w.fill(ctx, slots)
+			if err != nil {
+				cancel()
+			}
+			ends <- err
+		}()
+	}
+	var first error
+	for range cap(ends) {
+		if err := <-ends; err != nil && (first == nil || errors.Is(first, context.Canceled)) {
+			first = err
+		}
+	}
+	return first
+}
+
+// slots counts the slots of a worker that are open: a trial that the device has no
+// memory for beside the others closes its own.
+type slots struct {
+	mu   sync.Mutex
+	open int
+}
+
+// close closes a slot, unless it is the last.
+func (s *slots) close() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == 1 {
+		return false
+	}
+	s.open--
+	return true
+}
+
+// errSlotClosed ends a slot whose trial others may train.
+var errSlotClosed = errors.New("the device has no memory for so many trials at once")
+
+// fill trains one trial after another.
+func (w *Worker) fill(ctx context.Context, slots *slots) error {
 	for {
 		claim, err := w.Study.Store.Claim(ctx, w.Name, w.lease(), time.Now())
 		if err != nil {
 			return err
 		}
 		if claim != nil {
-			if err := w.serve(ctx, claim); err != nil {
+			err := w.serve(ctx, claim, slots)
+			if errors.Is(err, errSlotClosed) {
+				return nil
+			}
+			if err != nil {
 				return err
 			}
 			continue
@@ -95,7 +144,7 @@ func (s *Study) over(ctx context.Context) (bool, error) {
 // serve trains a claimed trial and reports how it ended. Its error is the
 // context's, the store's or a *MachineError; a trial that fails is no error of
 // the worker.
-func (w *Worker) serve(ctx context.Context, claim *store.Claim) error {
+func (w *Worker) serve(ctx context.Context, claim *store.Claim, slots *slots) error {
 	trialCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stopped := w.heartbeat(trialCtx, cancel, claim)
@@ -111,6 +160,11 @@ func (w *Worker) serve(ctx context.Context, claim *store.Claim) error {
 		return nil // the trial is another's by now
 	case interrupted != nil && err != nil:
 		return errors.Join(interrupted, w.release(ctx, claim))
+	case err != nil && outOfDeviceMemory(err) && slots.close():
+		return errors.Join(errSlotClosed, w.release(ctx, claim))
+	case err != nil && deviceFault(err):
+		w.release(ctx, claim)
+		return &DeviceError{claim.Trial, err}
 	case err != nil && refused(err):
 		// A release that fails too, as on a full disk, is left to the sweep or the lease.
 		w.release(ctx, claim)
@@ -198,11 +252,12 @@ func (w *Worker) trainLogged(ctx context.Context, run *spec.Run, dir string, log
 	if err := writeRun(dir, run); err != nil {
 		return nil, err
 	}
-	data, err := w.datasetOf(run.Data)
+	data, err := w.datasets.of(run.Data)
 	if err != nil {
 		say("failed: %v", err)
 		return nil, err
 	}
+	defer w.datasets.release(data)
 	trial := &train.Trial{
 		Config: run.Config, Data: data.Data, Seed: run.Seed, Backend: w.Backend,
 		Dir: dir, Fingerprint: trialFingerprint(run, data.Fingerprint, w.Backend.Name()),
@@ -219,22 +274,4 @@ func (w *Worker) trainLogged(ctx context.Context, run *spec.Run, dir string, log
 	}
 	say("%s", result.State)
 	return result, nil
-}
-
-// datasetOf makes the matrix of d, or returns the last one where d is the same.
-func (w *Worker) datasetOf(d spec.Data) (*dataset.Dataset, error) {
-	raw, err := json.Marshal(d)
-	if err != nil {
-		return nil, fmt.Errorf("worker: %w", err)
-	}
-	if w.dataset != nil && w.key == string(raw) {
-		return w.dataset, nil
-	}
-	w.dataset = nil // so that two matrices are never held at once
-	made, err := dataset.New(w.set, d)
-	if err != nil {
-		return nil, err
-	}
-	w.dataset, w.key = made, string(raw)
-	return made, nil
 }

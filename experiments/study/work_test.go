@@ -26,7 +26,7 @@ func preparedStudy(t *testing.T, set ...string) *Study {
 	sweep, _ := tinySweep(t, filepath.Join(t.TempDir(), "study"), 1, set...)
 	for range network {
 		w := newWorker(t, sweep.Study, "first", nil)
-		if err := w.serve(t.Context(), claimNext(t, w)); err != nil {
+		if err := w.serve(t.Context(), claimNext(t, w), &slots{open: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -45,7 +45,7 @@ func newWorker(t *testing.T, st *Study, name string, rest func()) *Worker {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { set.Close() })
-	w.set = set
+	w.datasets = &datasets{set: set}
 	return w
 }
 
@@ -145,7 +145,7 @@ func TestLateResultIsSuperseded(t *testing.T) {
 	late, next := newWorker(t, st, "late", gate.wait), newWorker(t, st, "next", nil)
 	lateEnd, nextEnd := make(chan error, 1), make(chan error, 1)
 	claim := claimNext(t, late)
-	go func() { lateEnd <- late.serve(t.Context(), claim) }()
+	go func() { lateEnd <- late.serve(t.Context(), claim, &slots{open: 1}) }()
 	<-gate.reached
 
 	if n, err := st.Store.ExpireLeases(t.Context(), time.Now().Add(2*leaseTime)); n != 1 || err != nil {
@@ -155,7 +155,7 @@ func TestLateResultIsSuperseded(t *testing.T) {
 	if claim.Trial != network {
 		t.Fatalf("trial %d was claimed, want the one that was lost, %d", claim.Trial, network)
 	}
-	go func() { nextEnd <- next.serve(t.Context(), claim) }()
+	go func() { nextEnd <- next.serve(t.Context(), claim, &slots{open: 1}) }()
 	close(gate.open)
 	if err := errors.Join(<-lateEnd, <-nextEnd); err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestLostClaimStopsItsWorker(t *testing.T) {
 		}
 	})
 	w.Lease = 30 * time.Millisecond
-	if err := w.serve(t.Context(), claimNext(t, w)); err != nil {
+	if err := w.serve(t.Context(), claimNext(t, w), &slots{open: 1}); err != nil {
 		t.Fatal(err)
 	}
 	wantTrial(t, st, network, store.Planned, store.Stale)
@@ -196,7 +196,7 @@ func TestInterruptedTrialGoesBack(t *testing.T) {
 	st := preparedStudy(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	w := newWorker(t, st, "interrupted", cancel)
-	if err := w.serve(ctx, claimNext(t, w)); !errors.Is(err, context.Canceled) {
+	if err := w.serve(ctx, claimNext(t, w), &slots{open: 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	trial := wantTrial(t, st, network, store.Planned, store.Stale)
@@ -220,7 +220,7 @@ func TestTrialThatEndsAsTheInterruptComesIsReported(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.serve(ctx, claim); err != nil {
+	if err := w.serve(ctx, claim, &slots{open: 1}); err != nil {
 		t.Fatal(err)
 	}
 	wantTrial(t, st, network, store.Done, store.Done)
@@ -239,7 +239,7 @@ func TestTrialThatFailsIsTriedAgain(t *testing.T) {
 	w := newWorker(t, st, "w", nil)
 	w.Backend = broken{w.Backend, errors.New("no such instruction")}
 	for i := range store.MaxFailures {
-		if err := w.serve(t.Context(), claimNext(t, w)); err != nil {
+		if err := w.serve(t.Context(), claimNext(t, w), &slots{open: 1}); err != nil {
 			t.Fatalf("attempt %d: %v", i+1, err)
 		}
 	}
@@ -257,7 +257,7 @@ func TestWhatTheMachineRefusesIsNoFailureOfTheTrial(t *testing.T) {
 	st := preparedStudy(t)
 	w := newWorker(t, st, "w", nil)
 	w.Backend = broken{w.Backend, &os.PathError{Op: "write", Path: "checkpoint", Err: syscall.ENOSPC}}
-	err := w.serve(t.Context(), claimNext(t, w))
+	err := w.serve(t.Context(), claimNext(t, w), &slots{open: 1})
 	var machine *MachineError
 	if !errors.As(err, &machine) || machine.Trial != network {
 		t.Fatalf("got %v", err)
@@ -288,7 +288,7 @@ func TestHalfWrittenFilesOfAKilledWriterGo(t *testing.T) {
 		}
 	}
 	w := newWorker(t, st, "w", nil)
-	if err := w.serve(t.Context(), claimNext(t, w)); err != nil {
+	if err := w.serve(t.Context(), claimNext(t, w), &slots{open: 1}); err != nil {
 		t.Fatal(err)
 	}
 	halves, err := filepath.Glob(filepath.Join(dir, ".*.[0-9]*"))

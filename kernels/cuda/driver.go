@@ -58,6 +58,19 @@ type Device struct {
 	DriverVersion  string
 }
 
+// FaultError is a failure of the device itself, or of its driver, as opposed to a
+// request that was wrong. Nothing works on it afterwards in this process.
+type FaultError struct {
+	Device Device
+	Err    error
+}
+
+func (e *FaultError) Error() string {
+	return "cuda: " + e.Device.Name + " (" + e.Device.UUID + ") failed: " + e.Err.Error()
+}
+
+func (e *FaultError) Unwrap() error { return e.Err }
+
 // OutOfMemoryError is a request that device memory cannot hold.
 type OutOfMemoryError struct{ Asked, Free int }
 

@@ -122,6 +122,11 @@ func (d *Driver) enter() (leave func()) {
 
 func (d *Driver) Device() cuda.Device { return d.device }
 
+// fault is what the driver says of a device that does not do what it is asked.
+func (d *Driver) fault(what string, err error) error {
+	return &cuda.FaultError{Device: d.device, Err: fmt.Errorf("%s: %w", what, err)}
+}
+
 func (d *Driver) Allocate(bytes int) (cuda.Pointer, error) {
 	defer d.enter()()
 	p, err := cu.MemAlloc(int64(bytes))
@@ -130,7 +135,7 @@ func (d *Driver) Allocate(bytes int) (cuda.Pointer, error) {
 		return 0, &cuda.OutOfMemoryError{Asked: bytes, Free: int(free)}
 	}
 	if err != nil {
-		return 0, fmt.Errorf("nvidia: allocating %d bytes: %w", bytes, err)
+		return 0, d.fault("allocating memory", err)
 	}
 	d.live[cuda.Pointer(p)] = true
 	return cuda.Pointer(p), nil
@@ -152,7 +157,7 @@ func (d *Driver) CopyIn(dst cuda.Pointer, src []byte) error {
 	defer d.enter()()
 	// From pageable memory the driver has copied src away before it returns.
 	if err := cu.MemcpyHtoDAsync(cu.DevicePtr(dst), unsafe.Pointer(&src[0]), int64(len(src)), d.stream); err != nil {
-		return fmt.Errorf("nvidia: copying %d bytes to the device: %w", len(src), err)
+		return d.fault("copying to the device", err)
 	}
 	return nil
 }
@@ -160,13 +165,13 @@ func (d *Driver) CopyIn(dst cuda.Pointer, src []byte) error {
 func (d *Driver) CopyOut(dst []byte, src cuda.Pointer) error {
 	defer d.enter()()
 	if err := d.stream.Synchronize(); err != nil {
-		return fmt.Errorf("nvidia: %s failed while it ran kernels: %w", d.device.Name, err)
+		return d.fault("running kernels", err)
 	}
 	if len(dst) == 0 {
 		return nil
 	}
 	if err := cu.MemcpyDtoH(unsafe.Pointer(&dst[0]), cu.DevicePtr(src), int64(len(dst))); err != nil {
-		return fmt.Errorf("nvidia: copying %d bytes from the device: %w", len(dst), err)
+		return d.fault("copying from the device", err)
 	}
 	return nil
 }
@@ -192,7 +197,7 @@ func (d *Driver) launch(l cuda.Launch) error {
 		words[i] = unsafe.Pointer(&l.Args[8*i])
 	}
 	if err := f.Launch(l.Grid[0], l.Grid[1], l.Grid[2], l.Block, 1, 1, l.Shared, d.stream, words); err != nil {
-		return fmt.Errorf("nvidia: launching %s: %w", l.Kernel, err)
+		return d.fault("launching "+l.Kernel, err)
 	}
 	return nil
 }

@@ -77,7 +77,11 @@ type graph struct {
 
 func (g *graph) Replay() error {
 	defer g.driver.enter()()
-	return failure("replaying a step", C.replay(g.exec, unsafe.Pointer(g.driver.stream.C())))
+	err := failure("replaying a step", C.replay(g.exec, unsafe.Pointer(g.driver.stream.C())))
+	if err != nil {
+		return &cuda.FaultError{Device: g.driver.device, Err: err}
+	}
+	return nil
 }
 
 func (g *graph) Close() error {

@@ -49,7 +49,7 @@ func detectorRules() []Rule {
 		{Field: "model.components", Range: Between(1, 1<<16), Optional: true, When: ofKind("pca", "gmm"), Doc: "components that a PCA keeps or a mixture has"},
 		{Field: "model.variance", Range: &Range{Max: 1, OpenMin: true, OpenMax: true}, Optional: true, When: ofKind("pca"), Doc: "share of the variance that a PCA keeps, in place of a number of components"},
 		{Field: "model.clusters", Range: Between(1, 1<<20), When: ofKind("kmeans"), Doc: "centroids"},
-		{Field: "model.start", OneOf: []string{detect.PlusPlus, detect.Scalable}, When: ofKind("kmeans"), Doc: "how the first centroids are chosen"},
+		{Field: "model.start", OneOf: []string{detect.PlusPlus, detect.Scalable}, Optional: true, When: ofKind("kmeans"), Doc: "how the first centroids are chosen; without it k-means++ up to 256, else k-means||"},
 		{Field: "model.mini_batch", Range: Between(1, 1<<30), Optional: true, When: ofKind("kmeans"), Doc: "rows of a step of mini-batch K-Means; without it every step goes over all"},
 		{Field: "model.silhouette", Range: Between(1, 1<<16), Optional: true, When: ofKind("kmeans"), Doc: "rows that the silhouette is taken of; without it there is none"},
 		{Field: "model.covariance", OneOf: []string{detect.Full, detect.Tied, detect.Diagonal, detect.Spherical}, When: ofKind("gmm"), Doc: "kind of the components' covariance"},
@@ -83,7 +83,6 @@ func (m *ModelConfig) completeDetector(f filler) {
 		}
 	case "kmeans":
 		f.whole("model.clusters", &m.Clusters, 64)
-		f.text("model.start", &m.Start, detect.PlusPlus)
 		m.completeIterations(f, 1e-4) // scikit-learn's
 	case "gmm":
 		f.whole("model.components", &m.Components, 8)

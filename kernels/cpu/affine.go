@@ -63,3 +63,14 @@ func (a *Affine) SquareSums(sums []float64, images []float32) {
 		a.level.squareSums(sums, images, a.packed.cols)
 	}
 }
+
+// SquareSums writes the sum of squares of each row of x, which has cols numbers a
+// row, in float64, at the fastest level there is.
+func SquareSums(sums []float64, x []float32, cols int) {
+	if cols < 1 || len(x) != len(sums)*cols {
+		panic("cpu: room for other than a sum a row")
+	}
+	if len(sums) > 0 {
+		highest().squareSums(sums, x, cols)
+	}
+}

@@ -39,6 +39,8 @@ func testAffine(t *testing.T, simd string, rows, cols, count int) {
 	a.Apply(images, x)
 	sums := make([]float64, rows)
 	a.SquareSums(sums, images)
+	ofRows := make([]float64, rows)
+	SquareSums(ofRows, x, cols)
 	alone := make([]float32, count)
 	for i := range rows {
 		row, square := x[i*cols:(i+1)*cols], 0.0
@@ -56,6 +58,13 @@ func testAffine(t *testing.T, simd string, rows, cols, count int) {
 		}
 		if !(math.Abs(sums[i]-square) <= 1e-12*square) {
 			t.Fatalf("row %d: sum of squares %v, want %v", i, sums[i], square)
+		}
+		square = 0
+		for _, v := range row {
+			square += float64(v) * float64(v)
+		}
+		if !(math.Abs(ofRows[i]-square) <= 1e-12*square) {
+			t.Fatalf("row %d itself: sum of squares %v, want %v", i, ofRows[i], square)
 		}
 		if a.Apply(alone, row); !slices.Equal(alone, images[i*count:(i+1)*count]) {
 			t.Fatalf("row %d alone has other bits", i)

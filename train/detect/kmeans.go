@@ -17,8 +17,9 @@ type KMeansOptions struct {
 	// Clusters is how many centroids there are.
 	Clusters int    `json:"clusters"`
 	Seed     uint64 `json:"seed"`
-	// Start is PlusPlus or Scalable; "" is the first. Both see at most 65,536 rows,
-	// or 64 a cluster where that is more, drawn with the seed.
+	// Start is PlusPlus or Scalable; "" is the first up to 256 clusters, and the
+	// second beyond, where the first takes longer than all that follows. Both see at
+	// most 65,536 rows, or 16 a cluster where that is more, drawn with the seed.
 	Start string `json:"start"`
 	// Iterations is how often the centroids move at the most.
 	Iterations int `json:"iterations"`
@@ -133,14 +134,14 @@ func (o KMeansOptions) check(data Data) error {
 
 // start chooses the first centroids.
 func (o KMeansOptions) start(ctx context.Context, p *points, random *rand.Rand, progress Progress) ([]float32, error) {
-	const least, each = 1 << 16, 64
+	const least, each, many = 1 << 16, 16, 256
 	sample := p
 	if n := max(least, each*o.Clusters); n < p.rows {
 		sample = p.subset(drawRows(random, p.rows, n))
 	}
 	s := newSeeding(sample, nil, random)
 	choose := s.plusPlus
-	if o.Start == Scalable {
+	if o.Start == Scalable || o.Start == "" && o.Clusters > many {
 		choose = s.scalable
 	}
 	at, err := choose(ctx, o.Clusters, progress)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"flowbench/data/parallel"
+	"flowbench/kernels/cpu"
 )
 
 // points are rows as K-Means sees them: less a pivot, so that squared distances
@@ -25,16 +26,16 @@ func newPoints(ctx context.Context, data Data) (*points, error) {
 	p := &points{x: data.X, rows: data.Rows, cols: data.Cols, pivot: meanFarFromZero(data)}
 	p.norm = make([]float32, p.rows)
 	size := stripRows(p.rows)
-	largest := make([][]float32, (p.rows+size-1)/size)
+	largest := make([][]uint32, (p.rows+size-1)/size)
 	parallel.Blocks(p.rows, size, func(lo, hi int) {
 		if ctx.Err() != nil {
 			return
 		}
-		most := make([]float32, p.cols)
+		most, squares := make([]uint32, p.cols), make([]float64, blockRows)
 		buffer := make([]float32, blockRows*p.cols)
 		for ; lo < hi; lo += blockRows {
 			n := min(blockRows, hi-lo)
-			p.measure(p.block(buffer, lo, n), p.norm[lo:lo+n], most)
+			p.measure(p.block(buffer, lo, n), p.norm[lo:lo+n], squares[:n], most)
 		}
 		largest[(hi-1)/size] = most
 	})
@@ -44,7 +45,7 @@ func newPoints(ctx context.Context, data Data) (*points, error) {
 	p.largest = make([]float64, p.cols)
 	for _, most := range largest {
 		for j, v := range most {
-			p.largest[j] = math.Max(p.largest[j], float64(v))
+			p.largest[j] = math.Max(p.largest[j], float64(math.Float32frombits(v)))
 		}
 	}
 	for _, v := range p.norm {
@@ -55,21 +56,18 @@ func newPoints(ctx context.Context, data Data) (*points, error) {
 	return p, nil
 }
 
-// measure writes the squared length of each row of x and raises most to its values.
-func (p *points) measure(x, norm, most []float32) {
-	for i := range norm {
-		sum := 0.0
-		row := x[i*p.cols:][:len(most)]
-		for j, v := range row {
-			sum += float64(float64(v) * float64(v))
-			if v < 0 {
-				v = -v
-			}
-			if v > most[j] {
-				most[j] = v
-			}
+// measure writes the squared length of each row of x and raises most, the bits of
+// sizes, to those of its values: the bits of floats that are not negative are in
+// the order of the floats.
+func (p *points) measure(x, norm []float32, squares []float64, most []uint32) {
+	cpu.SquareSums(squares, x, p.cols)
+	for i, v := range squares {
+		norm[i] = float32(v)
+	}
+	for ; len(x) > 0; x = x[p.cols:] {
+		for j, v := range x[:len(most)] {
+			most[j] = max(most[j], math.Float32bits(v)&^(1<<31))
 		}
-		norm[i] = float32(sum)
 	}
 }
 

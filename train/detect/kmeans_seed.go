@@ -225,11 +225,12 @@ func (s *seeding) gains(c *candidates, gain []float64, squared, x []float32, row
 	}
 }
 
-// seedRounds and seedFactor are those of k-means‖ (Bahmani et al. 2012, section
-// 5): five rounds of twice as many rows as centres.
+// seedRounds and seedFactor are those of k-means‖: five rounds of half as many
+// rows as centres, the least that Bahmani et al. (2012, section 5) find as good as
+// more.
 const (
 	seedRounds = 5
-	seedFactor = 2
+	seedFactor = 0.5
 )
 
 // scalable chooses k centres by k-means‖: in a few rounds every row becomes a
@@ -262,22 +263,26 @@ func (s *seeding) scalable(ctx context.Context, k int, progress Progress) ([]flo
 
 // join makes all given rows centres.
 func (s *seeding) join(rows []int32) {
-	for ; len(rows) > 0; rows = rows[min(groupSize, len(rows)):] {
-		c := s.prepare(rows[:min(groupSize, len(rows))])
-		first, count := int32(len(s.at)/s.cols), len(c.norm)
-		s.at = append(s.at, c.at...)
-		size := stripRows(s.rows)
-		parallel.Blocks(s.rows, size, func(lo, hi int) {
-			p := s.pulled(c, lo, hi)
-			for j, row := range p.rows {
-				for i, d := range p.squared[j*count : (j+1)*count] {
-					if d < s.squared[row] {
-						s.squared[row], s.nearest[row] = d, first+int32(i)
-					}
-				}
-			}
-		})
+	if len(rows) == 0 {
+		return
 	}
+	at := s.gather(make([]float32, len(rows)*s.cols), rows)
+	first, onto := int32(len(s.at)/s.cols), newPointSet(at, s.cols)
+	s.at = append(s.at, at...)
+	parallel.Blocks(s.rows, chunkRows, func(lo, hi int) {
+		index, distance, buffer := make([]int32, hi-lo), make([]float32, hi-lo), make([]float32, (hi-lo)*s.cols)
+		x := s.block(buffer, lo, hi-lo)
+		onto.Nearest(index, distance, x)
+		for i, d := range distance {
+			row, c := lo+i, int(index[i])
+			if float64(d) < 4*s.rounding()*(float64(s.norm[row])+float64(s.norm[rows[c]])) {
+				d = float32(squaredDistance(x[i*s.cols:(i+1)*s.cols], at[c*s.cols:(c+1)*s.cols]))
+			}
+			if d < s.squared[row] {
+				s.squared[row], s.nearest[row] = d, first+index[i]
+			}
+		}
+	})
 }
 
 // thinned is k of the centres, by k-means++ with the rows of each as its weight.
@@ -287,7 +292,7 @@ func (s *seeding) thinned(ctx context.Context, k int, progress Progress) ([]floa
 		weight[c]++
 	}
 	p := &points{x: s.at, rows: len(weight), cols: s.cols, norm: make([]float32, len(weight)), largest: s.largest}
-	p.measure(p.x, p.norm, make([]float32, s.cols))
+	p.measure(p.x, p.norm, make([]float64, p.rows), make([]uint32, s.cols))
 	return newSeeding(p, weight, s.random).plusPlus(ctx, k, progress)
 }
 

@@ -203,6 +203,14 @@ func (p *PCA) Score(x []float32, dst []float64) error {
 	return nil
 }
 
+// Warnings says where nothing is left to score.
+func (p *PCA) Warnings() []string {
+	if p.kept < p.shape.cols || p.kept == 0 || p.options.Score == Mahalanobis {
+		return nil
+	}
+	return []string{"all components are kept: every row is reconstructed, and all scores are 0; keep fewer, or score by " + Mahalanobis}
+}
+
 // Components are the kept components, kept×cols, one a row, with the variance
 // along each; ok is false before Fit. ratio is the share of all variance.
 func (p *PCA) Components() (components, variance, ratio []float64, ok bool) {

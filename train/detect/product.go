@@ -57,3 +57,13 @@ func newGram(cols int) *cpu.Gram {
 	}
 	return g
 }
+
+// newPointSet is what distances to rows are measured with.
+func newPointSet(rows []float32, cols int) *cpu.Points {
+	p, err := cpu.NewPoints(simd, len(rows)/cols, cols)
+	if err != nil {
+		panic("detect: " + err.Error())
+	}
+	p.Set(rows)
+	return p
+}

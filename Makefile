@@ -12,6 +12,15 @@ help: ## print these targets
 build: ## build the flowbench binary here
 	go build -trimpath -o flowbench .
 
+gpu: ## build flowbench-gpu, for NVIDIA GPUs (needs the headers of a CUDA toolkit, which it finds or installs)
+	bash scripts/build-gpu.sh
+
+kernels: ## compile the CUDA kernels to the PTX that is in the tree
+	bash scripts/kernels.sh
+
+emulate: ## run the CUDA kernels' tests on the processor (needs g++)
+	CGO_ENABLED=1 go test -tags emu ./kernels/cuda/...
+
 demo: build ## sweep DNNs and autoencoders on synthetic flows and compare them (about a minute)
 	./flowbench sweep experiments/demo.yaml
 
@@ -37,5 +46,5 @@ benchmarks: ## run the Go benchmarks of every package
 	go test -run '^$$' -bench . -benchmem ./...
 
 clean: ## remove what build, demo and the tests wrote
-	rm -rf flowbench runs
+	rm -rf flowbench flowbench-gpu runs
 	go clean -testcache

@@ -18,7 +18,7 @@ func benchCommand() *cli.Command {
 		Description: "Does what the rulers, which time other tools, do, so that ratios can be had in one\n" +
 			"run on one machine: make bench writes them to BENCH.md.\n\n" +
 			"example: flowbench bench step --model dnn --batch 1024",
-		Subcommands: []*cli.Command{benchStepCommand(), benchCSVCommand(), benchClassicCommand()},
+		Subcommands: []*cli.Command{benchStepCommand(), benchCSVCommand(), benchClassicCommand(), benchGPUCommand()},
 	}
 }
 

@@ -73,11 +73,16 @@ func (t *trainer) rows() []int32 {
 	return t.order[from : from+t.batch]
 }
 
-// next takes one step on the next rows.
-func (t *trainer) next() error {
+// batchNext is the next step.
+func (t *trainer) batchNext() kernels.Batch {
 	rows := t.rows()
 	t.step++
-	r, err := t.machine.Train(kernels.Batch{Rows: rows, Step: uint64(t.step), Seed: seed, LearningRate: learningRate})
+	return kernels.Batch{Rows: rows, Step: uint64(t.step), Seed: seed, LearningRate: learningRate}
+}
+
+// next takes one step on the next rows.
+func (t *trainer) next() error {
+	r, err := t.machine.Train(t.batchNext())
 	if err == nil && r.NonFinite != kernels.None {
 		err = fmt.Errorf("bench: step %d: %s is not finite: the data cannot be trained on", t.step, t.program.Buffers[r.NonFinite].Name)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"flowbench/kernels/cpu"
 	"flowbench/train"
 )
 
@@ -29,6 +30,28 @@ func TestEqualBytesForAnyThreadsAndWorkers(t *testing.T) {
 			}
 			wantSame(t, fmt.Sprintf("%d threads, %d workers", threads, workers), got, want)
 		}
+	}
+}
+
+// TestEqualBytesForAnySlots trains several trials at once in one process.
+func TestEqualBytesForAnySlots(t *testing.T) {
+	var want map[string]string
+	for _, slots := range []int{1, 3} {
+		dir := filepath.Join(t.TempDir(), "study")
+		sweep, _ := tinySweep(t, dir, 1)
+		w := &Worker{Study: sweep.Study, Name: "slots", Backend: cpu.New(), Slots: slots}
+		if err := w.Work(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sweep.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := kept(t, dir)
+		delete(got, "study.json") // says when it was made
+		if want == nil {
+			want = got
+		}
+		wantSame(t, fmt.Sprintf("%d slots", slots), got, want)
 	}
 }
 

@@ -1,4 +1,4 @@
-//go:build emu
+//go:build emu || gpu
 
 package cuda_test
 
@@ -8,24 +8,8 @@ import (
 
 	"flowbench/kernels"
 	"flowbench/kernels/cuda"
-	"flowbench/kernels/cuda/emulator"
 	"flowbench/kernels/kernelstest"
 )
-
-// onDevice runs test on an emulated device, first block first and last block
-// first: a kernel whose threads race gives different results.
-func onDevice(t *testing.T, test func(*testing.T, *cuda.Backend)) {
-	for name, backwards := range map[string]bool{"forwards": false, "backwards": true} {
-		t.Run(name, func(t *testing.T) {
-			device := emulator.New()
-			device.Backwards = backwards
-			test(t, cuda.New(device))
-			if err := device.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
 
 func TestConformance(t *testing.T) {
 	onDevice(t, func(t *testing.T, b *cuda.Backend) { kernelstest.Run(t, b) })

@@ -1,4 +1,4 @@
-//go:build emu
+//go:build emu || gpu
 
 package cuda_test
 
@@ -11,7 +11,6 @@ import (
 	"flowbench/kernels"
 	"flowbench/kernels/cpu"
 	"flowbench/kernels/cuda"
-	"flowbench/kernels/cuda/emulator"
 	"flowbench/kernels/kernelstest"
 )
 
@@ -204,7 +203,7 @@ func TestSequenceEqualsSteps(t *testing.T) {
 // Trials in goroutines of one group must end with the bits that each has alone.
 func TestGroupTrialsAreIndependent(t *testing.T) {
 	p, d := kernelstest.DNN(48), flows(78)
-	device := emulator.New()
+	device := newDevice(t)
 	g := cuda.NewGroup(device)
 	machines, want := make([]kernels.Machine, 5), make([][]float32, 5)
 	for i := range machines {

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"flowbench/experiments/bench"
+	"flowbench/kernels/cuda/device"
+)
+
+func benchGPUCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "gpu",
+		Usage: "time training steps on an NVIDIA GPU: one trial, and a fleet with one on each multiprocessor",
+		Description: "The networks and data of bench step. Needs flowbench-gpu (make gpu).\n\n" +
+			"example: flowbench-gpu bench gpu --batch 1024 --json",
+		Flags: []cli.Flag{
+			dataFlag("S.npy and y.npy"), rowsFlag(),
+			&cli.StringFlag{Name: "device", Value: "cuda:0", Usage: "`device`: cuda:0 is the first GPU"},
+			&cli.IntSliceFlag{Name: "batch", DefaultText: "256, 1024 and 8192", Usage: "`rows` of a batch; may be repeated"},
+			&cli.IntSliceFlag{Name: "trials", DefaultText: "one a multiprocessor", Usage: "`number` of trials of a fleet; may be repeated"},
+			repeatFlag(),
+			&cli.DurationFlag{Name: "during", Value: time.Second, Usage: "least `time` of one measurement"},
+			benchJSONFlag(),
+		},
+		Action: runBenchGPU,
+	}
+}
+
+func runBenchGPU(c *cli.Context) error {
+	if err := checkBench(c, map[string]int{"rows": 2, "batch": 1, "trials": 1, "repeat": 1}); err != nil {
+		return err
+	}
+	ordinal, err := parseDevice(c.String("device"))
+	if err != nil {
+		return err
+	}
+	driver, err := device.Open(max(ordinal, 0))
+	if errors.Is(err, device.ErrNotBuilt) {
+		err = fmt.Errorf("%w: make gpu builds %s, whose bench gpu this is", err, gpuProgram)
+	}
+	if err != nil {
+		return err
+	}
+	defer driver.Close()
+	matrix, err := loadMatrix(c)
+	if err != nil {
+		return err
+	}
+	trials := orElse(c.IntSlice("trials"), []int{driver.Device().Processors})
+	show, done := measuring(c)
+	gpu := &bench.GPU{
+		Driver: driver, Matrix: matrix, Rounds: c.Int("repeat"), During: c.Duration("during"), Progress: show,
+		Cases: bench.GPUCases(orElse(c.IntSlice("batch"), []int{256, 1024, 8192}), trials),
+	}
+	results, err := gpu.Run(c.Context)
+	done()
+	if err != nil {
+		return interrupted(c, err)
+	}
+	if c.Bool("json") {
+		return bench.WriteJSON(c.App.Writer, results)
+	}
+	return bench.WriteGPU(c.App.Writer, results)
+}

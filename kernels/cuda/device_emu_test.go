@@ -1,0 +1,27 @@
+//go:build emu
+
+package cuda_test
+
+import (
+	"testing"
+
+	"flowbench/kernels/cuda"
+	"flowbench/kernels/cuda/emulator"
+)
+
+func newDevice(*testing.T) cuda.Driver { return emulator.New() }
+
+// onDevice runs test on an emulated device, first block first and last block
+// first: a kernel whose threads race gives different results.
+func onDevice(t *testing.T, test func(*testing.T, *cuda.Backend)) {
+	for name, backwards := range map[string]bool{"forwards": false, "backwards": true} {
+		t.Run(name, func(t *testing.T) {
+			device := emulator.New()
+			device.Backwards = backwards
+			test(t, cuda.New(device))
+			if err := device.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

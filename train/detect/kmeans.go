@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"flowbench/data/parallel"
+	"flowbench/kernels/cpu"
 	"flowbench/train/checkpoint"
 )
 
@@ -54,7 +55,7 @@ type KMeans struct {
 	spread    []float64 // of each cluster, > 0
 	figures   Figures
 	origin    []float32
-	nearest   *centres
+	nearest   *cpu.Points
 }
 
 // NewKMeans returns an unfitted KMeans.
@@ -269,7 +270,7 @@ func (k *KMeans) prepare() {
 	for i, v := range k.centroids {
 		at[i] = float32(v - float64(k.origin[i%cols]))
 	}
-	k.nearest = newCentres(at, cols)
+	k.nearest = newPointSet(at, cols)
 }
 
 // Score writes the distance to the nearest centroid, over its cluster's spread
@@ -307,13 +308,12 @@ func (k *KMeans) Assign(x []float32, dst []int32) error {
 func (k *KMeans) eachNearest(x []float32, take func(row int, cluster int32)) {
 	p := &points{x: x, cols: k.shape.cols, pivot: k.origin}
 	parallel.Blocks(len(x)/p.cols, chunkRows, func(from, to int) {
-		buffer, products := make([]float32, blockRows*p.cols), make([]float32, blockRows*groupSize)
-		found, scratch := make([]best, blockRows), make([]best, blockRows)
+		buffer, squares, index := make([]float32, blockRows*p.cols), make([]float32, blockRows), make([]int32, blockRows)
 		for lo := from; lo < to; lo += blockRows {
 			n := min(blockRows, to-lo)
-			k.nearest.nearest(found[:n], p.block(buffer, lo, n), products, scratch)
-			for i, f := range found[:n] {
-				take(lo+i, f.index)
+			k.nearest.Nearest(index[:n], squares[:n], p.block(buffer, lo, n))
+			for i, c := range index[:n] {
+				take(lo+i, c)
 			}
 		}
 	})

@@ -3,6 +3,8 @@ package detect
 import (
 	"context"
 	"math/rand/v2"
+
+	"flowbench/data/parallel"
 )
 
 // runBatches is the mini-batch mode: each step draws rows, finds their nearest
@@ -11,7 +13,7 @@ import (
 func (o KMeansOptions) runBatches(ctx context.Context, p *points, start []float32, random *rand.Rand, progress Progress) (*lloyd, error) {
 	size := min(o.Batch, p.rows)
 	steps := (p.rows + size - 1) / size
-	b := &batches{points: p, at: make([]float64, len(start)), seen: make([]float64, len(start)/p.cols), found: make([]best, size)}
+	b := &batches{points: p, at: make([]float64, len(start)), seen: make([]float64, len(start)/p.cols)}
 	for i, v := range start {
 		b.at[i] = float64(v)
 	}
@@ -28,7 +30,7 @@ func (o KMeansOptions) runBatches(ctx context.Context, p *points, start []float3
 		}
 		progress.report("moving centroids", i+1, o.Iterations)
 	}
-	l := newLloyd(p, b.centres())
+	l := newLloyd(p, newCentres(b.rounded(), p.cols))
 	l.iterations = o.Iterations
 	_, err := l.assign(ctx)
 	return l, err
@@ -37,31 +39,28 @@ func (o KMeansOptions) runBatches(ctx context.Context, p *points, start []float3
 // batches is where the centroids of the mini-batch mode stand.
 type batches struct {
 	*points
-	at    []float64
-	seen  []float64 // rows, by centroid
-	found []best
+	at   []float64
+	seen []float64 // rows, by centroid
 }
 
-func (b *batches) centres() *centres {
+// rounded is the centroids as distances see them.
+func (b *batches) rounded() []float32 {
 	at := make([]float32, len(b.at))
 	for i, v := range b.at {
 		at[i] = float32(v)
 	}
-	return newCentres(at, b.cols)
+	return at
 }
 
 func (b *batches) step(rows []int32) {
-	c := b.centres()
-	buffer, products := make([]float32, blockRows*b.cols), make([]float32, blockRows*groupSize)
-	scratch := make([]best, blockRows)
-	for lo := 0; lo < len(rows); lo += blockRows {
-		part := rows[lo:min(lo+blockRows, len(rows))]
-		x := b.gather(buffer, part)
-		found := b.found[:len(part)]
-		c.nearest(found, x, products, scratch)
-		for i, f := range found {
-			b.pull(int(f.index), x[i*b.cols:(i+1)*b.cols])
-		}
+	onto := newPointSet(b.rounded(), b.cols)
+	x := make([]float32, len(rows)*b.cols)
+	index := make([]int32, len(rows))
+	parallel.Blocks(len(rows), blockRows, func(lo, hi int) {
+		onto.Nearest(index[lo:hi], nil, b.gather(x[lo*b.cols:hi*b.cols], rows[lo:hi]))
+	})
+	for i, c := range index {
+		b.pull(int(c), x[i*b.cols:(i+1)*b.cols])
 	}
 }
 

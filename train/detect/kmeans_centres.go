@@ -3,6 +3,8 @@ package detect
 import (
 	"math"
 	"slices"
+
+	"flowbench/kernels/cpu"
 )
 
 // groupSize is how many centres share a lower bound and a product. Bounds of
@@ -10,11 +12,11 @@ import (
 // product.
 const groupSize = 64
 
-// centres are the centroids, packed for products in groups.
+// centres are the centroids, packed for distances in groups.
 type centres struct {
 	k, width int       // centres, and values of each
-	at       []float32 // k×cols, less the pivot of the points
-	groups   []*operand
+	at       []float32 // k×width, less the pivot of the points
+	groups   []*cpu.Points
 	reach    float64 // the largest squared length
 }
 
@@ -22,69 +24,46 @@ type centres struct {
 func newCentres(at []float32, cols int) *centres {
 	c := &centres{k: len(at) / cols, width: cols, at: at}
 	for lo := 0; lo < c.k; lo += groupSize {
-		hi := min(lo+groupSize, c.k)
-		bias := make([]float32, hi-lo)
-		for i := range bias {
-			length := 0.0
-			for _, v := range c.centre(lo + i) {
-				length += float64(float64(v) * float64(v))
-			}
-			c.reach = math.Max(c.reach, length)
-			bias[i] = float32(-length / 2)
-		}
-		c.groups = append(c.groups, newOperand(at[lo*cols:hi*cols], bias, cols, hi-lo))
+		c.groups = append(c.groups, newPointSet(at[lo*cols:min(lo+groupSize, c.k)*cols], cols))
 	}
+	squares := make([]float64, c.k)
+	cpu.SquareSums(squares, at, cols)
+	c.reach = slices.Max(squares)
 	return c
 }
 
 func (c *centres) centre(i int) []float32 { return c.at[i*c.width : (i+1)*c.width] }
 
-// best is the centre of a group with the largest product with a row, x·c - |c|²/2,
-// the first of equals, and so the nearest one; second is the next product.
-type best struct {
-	value, second float32
-	index         int32
+// near is a centre near a row: its number and its squared distance. Of two as
+// near the first is the nearer one.
+type near struct {
+	distance float32
+	index    int32
 }
 
-// bestOf finds it for each of n rows of width products, whose first centre is
-// number first.
-func bestOf(dst []best, products []float32, width int, first int32) {
-	for i := range dst {
-		row := products[i*width : (i+1)*width]
-		b := best{value: row[0], second: float32(math.Inf(-1)), index: 0}
-		for c := 1; c < len(row); c++ {
-			if v := row[c]; v > b.second {
-				if v > b.value {
-					b.value, b.second, b.index = v, b.value, int32(c)
-				} else {
-					b.second = v
-				}
-			}
-		}
-		b.index += first
-		dst[i] = b
-	}
+func (n near) before(other near) bool {
+	return n.distance < other.distance || n.distance == other.distance && n.index < other.index
 }
 
-// nearest finds the nearest centre of each of n rows of x, which are moved by the
-// points' pivot. scratch holds n·groupSize values, found n.
-func (c *centres) nearest(dst []best, x []float32, scratch []float32, found []best) {
-	for g, group := range c.groups {
-		group.product(scratch, x, len(dst))
-		if g == 0 {
-			bestOf(dst, scratch, group.cols, 0)
-			continue
-		}
-		bestOf(found, scratch, group.cols, int32(g*groupSize))
-		for i, f := range found[:len(dst)] {
-			if d := &dst[i]; f.value > d.value {
-				f.second = max(f.second, d.value)
-				*d = f
-			} else {
-				d.second = max(d.second, f.value)
-			}
-		}
+// twoNearest is the place of the least of a row of squared distances, the first of
+// equals, and the least but that one, +Inf where there is no other. None is
+// negative: so the bits of floats are in their order, and no branch hangs on them,
+// which a processor could not foresee. Even and odd places go side by side.
+func twoNearest(row []float32) (nearest near, second float32) {
+	const none = 0x7f800000 << 32 // +Inf, at place 0
+	l0, l1, r0, r1 := uint64(none), uint64(none), uint64(none), uint64(none)
+	for i := 0; i+1 < len(row); i += 2 {
+		a := uint64(math.Float32bits(row[i]))<<32 | uint64(i)
+		b := uint64(math.Float32bits(row[i+1]))<<32 | uint64(i+1)
+		r0, r1 = min(r0, max(l0, a)), min(r1, max(l1, b))
+		l0, l1 = min(l0, a), min(l1, b)
 	}
+	if i := len(row) - 1; i%2 == 0 {
+		a := uint64(math.Float32bits(row[i]))<<32 | uint64(i)
+		r0, l0 = min(r0, max(l0, a)), min(l0, a)
+	}
+	l, r := min(l0, l1), min(r0, r1, max(l0, l1))
+	return near{math.Float32frombits(uint32(l >> 32)), int32(uint32(l))}, math.Float32frombits(uint32(r >> 32))
 }
 
 // neighbourly orders centres so that those of a group are near each other: halves

@@ -13,8 +13,8 @@ import (
 // et al. 2015), which are Hamerly's (2010) where there is one group of centres:
 // for each row an upper bound of the distance to its own centre, and for each
 // group a lower bound of the distance to all others of it. Where the bounds say
-// that products could not find another centre nearer, rounding included, none is
-// computed: the labels are to the bit those that all products give.
+// that computed distances could not show another centre nearer, rounding included,
+// none is computed: the labels are to the bit those that all distances give.
 //
 // A centre's drift is how far it has moved since the start, and a group's the sum
 // of the largest of each step. Bounds are kept as they would have been at the
@@ -85,20 +85,20 @@ func (l *lloyd) assign(ctx context.Context) (int, error) {
 // search is one goroutine's part of a step.
 type search struct {
 	*lloyd
-	tally    *tally // of the rows that moved
-	moved    int
-	open     []int32   // rows whose bounds do not decide
-	wanting  [][]int32 // open rows, by the group that has to be computed
-	current  []best    // of each row of the chunk
-	buffer   []float32 // rows
-	products []float32
-	found    []best
+	tally   *tally // of the rows that moved
+	moved   int
+	open    []int32   // rows whose bounds do not decide
+	wanting [][]int32 // open rows, by the group that has to be computed
+	current []near    // of each row of the chunk
+	buffer  []float32 // rows
+	squares []float32 // distances to the centres of a group
+	index   []int32
 }
 
 func newSearch(l *lloyd) *search {
 	return &search{
-		lloyd: l, tally: newTally(l.tally.exact, l.k), wanting: make([][]int32, len(l.groups)), current: make([]best, chunkRows),
-		buffer: make([]float32, blockRows*l.cols), products: make([]float32, blockRows*groupSize), found: make([]best, blockRows),
+		lloyd: l, tally: newTally(l.tally.exact, l.k), wanting: make([][]int32, len(l.groups)), current: make([]near, chunkRows),
+		buffer: make([]float32, blockRows*l.cols), squares: make([]float32, blockRows*groupSize), index: make([]int32, blockRows),
 	}
 }
 
@@ -143,12 +143,11 @@ func (s *search) only(lo, hi int) {
 	if len(s.open) == 0 {
 		return
 	}
-	x, group := s.rowsOf(s.open), s.groups[0]
-	group.product(s.products, x, len(s.open))
-	bestOf(s.found[:len(s.open)], s.products, group.cols, 0)
+	x := s.rowsOf(s.open)
+	s.groups[0].Distances(s.squares[:len(s.open)*s.k], x)
 	for at, i := range s.open {
-		found := s.found[at]
-		s.bound(i, 0, found.second)
+		found, second := twoNearest(s.squares[at*s.k : (at+1)*s.k])
+		s.bound(i, 0, second)
 		if s.settle(i, found) {
 			s.move(i, found.index, x[at*s.cols:(at+1)*s.cols])
 		}
@@ -183,9 +182,16 @@ func (s *search) ownGroups(lo int) {
 		}
 		s.wanting[g] = append(s.wanting[g], i)
 	}
-	s.compute(func(row int32, g int, found best) {
-		s.current[int(row)-lo] = found
-		s.bound(row, g, found.second)
+	s.compute(func(g int, rows []int32, x []float32) {
+		n := s.groups[g].Len()
+		squares := s.squares[:len(rows)*n]
+		s.groups[g].Distances(squares, x)
+		for i, row := range rows {
+			found, second := twoNearest(squares[i*n : (i+1)*n])
+			found.index += int32(g * groupSize)
+			s.current[int(row)-lo] = found
+			s.bound(row, g, second)
+		}
 	})
 }
 
@@ -198,37 +204,45 @@ func (s *search) otherGroups(lo int) {
 	for _, i := range s.open {
 		current := s.current[int(i)-lo]
 		own := int(current.index) / groupSize
-		limit := math.Max(s.squared(i, current.value), 0) + s.margin(int(i))
+		limit := float64(current.distance) + s.margin(int(i))
 		for g, bound := range s.lower[int(i)*groups : (int(i)+1)*groups] {
 			if g != own && (s.everything || !out(float64(bound)-s.groupDrift[g], limit)) {
 				s.wanting[g] = append(s.wanting[g], i)
 			}
 		}
 	}
-	s.compute(func(row int32, g int, found best) {
-		current := &s.current[int(row)-lo]
-		if found.value > current.value || found.value == current.value && found.index < current.index {
-			s.bound(row, int(current.index)/groupSize, current.value)
+	s.compute(func(g int, rows []int32, x []float32) {
+		squares, index := s.squares[:len(rows)], s.index[:len(rows)]
+		s.groups[g].Nearest(index, squares, x)
+		for i, row := range rows {
+			current, found := &s.current[int(row)-lo], near{squares[i], index[i] + int32(g*groupSize)}
+			if !found.before(*current) {
+				s.bound(row, g, found.distance)
+				continue
+			}
+			s.bound(row, int(current.index)/groupSize, current.distance)
 			*current = found
-			s.bound(row, g, found.second)
-			return
+			s.bound(row, g, s.second(g, x[i*s.cols:(i+1)*s.cols]))
 		}
-		s.bound(row, g, found.value)
 	})
 }
 
-// compute finds the best of each group for the rows that want it, and clears
+// second is the squared distance to the nearest but one centre of a group.
+func (s *search) second(group int, row []float32) float32 {
+	var room [groupSize]float32
+	squares := room[:s.groups[group].Len()]
+	s.groups[group].Distances(squares, row)
+	_, second := twoNearest(squares)
+	return second
+}
+
+// compute hands out the rows that want each group, a block at a time, and clears
 // what was wanted.
-func (s *search) compute(take func(row int32, group int, found best)) {
+func (s *search) compute(take func(group int, rows []int32, x []float32)) {
 	for g, rows := range s.wanting {
-		group := s.groups[g]
 		for len(rows) > 0 {
 			n := min(blockRows, len(rows))
-			group.product(s.products, s.rowsOf(rows[:n]), n)
-			bestOf(s.found[:n], s.products, group.cols, int32(g*groupSize))
-			for i, f := range s.found[:n] {
-				take(rows[i], g, f)
-			}
+			take(g, rows[:n], s.rowsOf(rows[:n]))
 			rows = rows[n:]
 		}
 		s.wanting[g] = s.wanting[g][:0]
@@ -243,21 +257,17 @@ func (s *search) rowsOf(rows []int32) []float32 {
 	return s.gather(s.buffer, rows)
 }
 
-// squared is the squared distance that a product stands for.
-func (l *lloyd) squared(row int32, product float32) float64 {
-	return float64(l.norm[row]) - 2*float64(product)
-}
-
-// bound keeps what a product says of the centres of a group: none is nearer.
-func (l *lloyd) bound(row int32, group int, product float32) {
-	distance := math.Sqrt(math.Max(l.squared(row, product)-l.margin(int(row))/2, 0))
+// bound keeps what the least squared distance to the centres of a group, all but
+// the row's own, says: none is nearer.
+func (l *lloyd) bound(row int32, group int, squared float32) {
+	distance := math.Sqrt(math.Max(float64(squared)-l.margin(int(row))/2, 0))
 	l.lower[int(row)*len(l.groups)+group] = float32Below(distance + l.groupDrift[group])
 }
 
 // settle keeps the distance to the nearest centre of a row, and says whether that
 // is another one than before.
-func (s *search) settle(row int32, found best) bool {
-	distance := math.Sqrt(math.Max(s.squared(row, found.value), 0) + s.margin(int(row))/2)
+func (s *search) settle(row int32, found near) bool {
+	distance := math.Sqrt(float64(found.distance) + s.margin(int(row))/2)
 	s.upper[row] = float32Above(distance - s.drift[found.index])
 	return s.label[row] != found.index
 }

@@ -11,6 +11,11 @@ import (
 	"flowbench/train/checkpoint"
 )
 
+// Boosted trees are missing here. What Go has of them either only evaluates
+// models that were trained elsewhere (dmitryikh/leaves, maxpoletaev/go-catboost)
+// or trains from text files without histograms and is not kept (qm1004/gbdt);
+// a library to be pinned would have to train from memory, by seed, and be kept.
+
 // IsolationForestOptions is what decides an IsolationForest beside its data.
 type IsolationForestOptions struct {
 	// Trees is how many trees are grown; 0 is 100.

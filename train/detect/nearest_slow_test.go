@@ -21,10 +21,10 @@ func slowNearest(d Data, distinct []int32, row []float32, k int) float64 {
 
 func TestNearestEqualsTheSlowLoop(t *testing.T) {
 	for _, wild := range []bool{false, true} {
-		for _, cols := range []int{1, 3, 15, 16, 40, 78} {
-			for _, rows := range []int{3, 128, 300, 1000} {
+		for _, cols := range []int{1, 15, 16, 78} {
+			for _, rows := range []int{3, 129, 400} {
 				r := rand.New(rand.NewPCG(uint64(rows), uint64(cols)))
-				train, test := awkwardRows(r, rows, cols, wild), awkwardRows(r, 150, cols, wild)
+				train, test := awkwardRows(r, rows, cols, wild), awkwardRows(r, 40, cols, wild)
 				for j := range cols { // far beyond all others, and equal to one
 					test.X[j], test.X[cols+j] = 1e30, train.X[j]
 				}
@@ -89,7 +89,7 @@ func TestSketchesAreNeverFartherApart(t *testing.T) {
 	for _, cols := range []int{1, 2, 15, 16, 17, 78} {
 		for _, wild := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d columns, wild %v", cols, wild), func(t *testing.T) {
-				d := awkwardRows(rand.New(rand.NewPCG(7, uint64(cols))), 400, cols, wild)
+				d := awkwardRows(rand.New(rand.NewPCG(7, uint64(cols))), 200, cols, wild)
 				s := newSketcher(d.X, cols)
 				sketch, centred := make([]float32, d.Rows*s.depth), make([]float64, cols)
 				for i := range d.Rows {

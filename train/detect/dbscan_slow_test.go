@@ -106,6 +106,21 @@ func TestDBSCANEqualsTheSlowLoop(t *testing.T) {
 	}
 }
 
+// TestDBSCANOverManyBlocks is for what few blocks do not have: most pairs of them
+// excluded, clusters over several, noise in all.
+func TestDBSCANOverManyBlocks(t *testing.T) {
+	for _, cols := range []int{2, 20} {
+		d := awkwardRows(rand.New(rand.NewPCG(9, uint64(cols))), 2500, cols, false)
+		for _, eps := range []float64{0.1, 0.35 * math.Sqrt(float64(cols))} {
+			got, err := Cluster(t.Context(), d, DBSCANOptions{Eps: &eps, MinPoints: 5})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantLabels(t, got, slowDBSCAN(d, eps, 5))
+		}
+	}
+}
+
 // TestDBSCANDecidesTies has all distances of a lattice at eps or just above it.
 func TestDBSCANDecidesTies(t *testing.T) {
 	const side = 12

@@ -149,3 +149,35 @@ func TestFreeMemory(t *testing.T) {
 		t.Errorf("%d bytes are free", free)
 	}
 }
+
+// TestGapsAreThoseOfBoxes compares with the nearest points of boxes in float64.
+func TestGapsAreThoseOfBoxes(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	for depth := 1; depth <= sketchDepth; depth++ {
+		for range 200 {
+			row, a, b := make([]float32, depth), make([]side, depth), make([]side, depth)
+			var toRow, toBox float64
+			for k := range depth {
+				row[k] = float32(r.NormFloat64() * 2)
+				for _, box := range [][]side{a, b} {
+					at := float32(r.NormFloat64() * 2)
+					box[k] = side{at, at + float32(r.ExpFloat64())}
+				}
+				d := max(float64(a[k].lo)-float64(row[k]), float64(row[k])-float64(a[k].hi), 0)
+				e := max(float64(a[k].lo)-float64(b[k].hi), float64(b[k].lo)-float64(a[k].hi), 0)
+				toRow += d * d
+				toBox += e * e
+			}
+			none := float32(math.Inf(1))
+			if got := float64(rowGap(row, a, none)); !(math.Abs(got-toRow) <= 1e-5*toRow) {
+				t.Fatalf("depth %d: gap of a row is %v, want %v", depth, got, toRow)
+			}
+			if got := float64(boxGap(a, b, none)); !(math.Abs(got-toBox) <= 1e-5*toBox) {
+				t.Fatalf("depth %d: gap of boxes is %v, want %v", depth, got, toBox)
+			}
+			if limit := float32(toRow / 2); toRow > 0 && !(rowGap(row, a, limit) > limit) {
+				t.Fatalf("depth %d: a gap of %v is not above %v", depth, toRow, limit)
+			}
+		}
+	}
+}

@@ -57,6 +57,9 @@ func (c *checker) fail(format string, args ...any) {
 
 func (c *checker) program() {
 	p := c.p
+	if p.Precision > BFloat16 {
+		c.fail("Precision is %d, want one of Float32, TF32 and BFloat16", p.Precision)
+	}
 	if p.Batch < 1 || p.Batch > math.MaxInt32 {
 		c.fail("Batch is %d, want at least 1 and an int32", p.Batch)
 	}

@@ -216,6 +216,21 @@ func (Loss) instruction()         {}
 func (ClipGradient) instruction() {}
 func (Update) instruction()       {}
 
+// Precision is what the operands of matrix products are rounded to; sums and all
+// else are float32.
+type Precision uint8
+
+const (
+	Float32  Precision = iota
+	TF32               // 11 significant bits, float32's range
+	BFloat16           // 8 significant bits, float32's range
+)
+
+// String is the precision's name in a spec.
+func (p Precision) String() string {
+	return [...]string{Float32: "fp32", TF32: "tf32", BFloat16: "bf16"}[p]
+}
+
 // Program is everything a backend needs to train and to score one network.
 type Program struct {
 	Buffers []Buffer
@@ -229,6 +244,8 @@ type Program struct {
 	// logits, or the reconstruction of an autoencoder).
 	Score  []Instruction
 	Output Buf
+	// Precision of its matrix products; a backend that lacks one refuses to compile.
+	Precision Precision
 }
 
 // Data is the bound matrix. The caller owns it and may share it between Machines,

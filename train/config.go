@@ -138,6 +138,8 @@ type ScheduleConfig struct {
 type LoopConfig struct {
 	Batch  int `yaml:"batch" json:"batch"`
 	Epochs int `yaml:"epochs" json:"epochs"`
+	// Precision of the matrix products: fp32, or, on a GPU, tf32 or bf16.
+	Precision string `yaml:"precision" json:"precision"`
 	// Stratified makes every batch hold at least one positive.
 	Stratified bool            `yaml:"stratified" json:"stratified"`
 	EarlyStop  EarlyStopConfig `yaml:"early_stop" json:"early_stop"`

@@ -98,6 +98,7 @@ func (o *OptimizerConfig) complete(f filler) {
 
 func (l *LoopConfig) complete(f filler) {
 	f.whole("train.batch", &l.Batch, 1024)
+	f.text("train.precision", &l.Precision, "fp32")
 	f.whole("train.epochs", &l.Epochs, 20)
 	f.whole("train.checkpoint_epochs", &l.CheckpointEpochs, 1)
 	if l.EarlyStop.Metric != "" {

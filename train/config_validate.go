@@ -87,6 +87,7 @@ func loopRules() []Rule {
 	return []Rule{
 		{Field: "train.batch", Range: Between(1, 1<<20), Doc: "rows of one step"},
 		{Field: "train.epochs", Range: Between(1, 100_000), Doc: "passes over the training rows"},
+		{Field: "train.precision", OneOf: sortedKeys(precisions), Doc: "what operands of matrix products are rounded to; tf32 and bf16 need a GPU"},
 		{Field: "train.stratified", When: &Condition{"model.kind", []string{"dnn"}}, Doc: "every batch holds at least one positive"},
 		{Field: "train.early_stop.metric", OneOf: EarlyStopMetrics(), Optional: true, Doc: "what must improve; without it no trial stops early"},
 		{Field: "train.early_stop.patience", Range: Between(1, 100_000), When: stops, Doc: "epochs without improvement before a trial ends"},

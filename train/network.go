@@ -20,6 +20,11 @@ type network struct {
 	kept    []kernels.Buf // parameters, statistics and moments: what a checkpoint holds
 }
 
+// precisions are what train.precision may be.
+var precisions = map[string]kernels.Precision{
+	kernels.Float32.String(): kernels.Float32, kernels.TF32.String(): kernels.TF32, kernels.BFloat16.String(): kernels.BFloat16,
+}
+
 // newNetwork builds the graph of c for data, lowers it and compiles it on backend.
 func newNetwork(c Config, objective graph.Objective, data *Data, y []float32, backend kernels.Backend) (*network, *graph.Model, error) {
 	architecture, err := c.architecture(data)
@@ -34,6 +39,7 @@ func newNetwork(c Config, objective graph.Objective, data *Data, y []float32, ba
 	if err != nil {
 		return nil, nil, err
 	}
+	program.Precision = precisions[c.Train.Precision]
 	machine, err := backend.Compile(program)
 	if err != nil {
 		return nil, nil, err

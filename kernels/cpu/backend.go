@@ -47,6 +47,9 @@ func (b backend) Compile(p *kernels.Program) (kernels.Machine, error) {
 	if err := p.Check(); err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
+	if p.Precision != kernels.Float32 {
+		return nil, fmt.Errorf("cpu: the processor computes in fp32 alone, not in %v: set train.precision to fp32, or use --device cuda", p.Precision)
+	}
 	c := newCompiler(p, b.level)
 	m := &machine{program: p, memory: c.memory, places: c.places}
 	m.step.level, m.step.memory, m.step.apart = b.level, c.memory, c.places.perWorker

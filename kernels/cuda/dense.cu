@@ -6,7 +6,7 @@ struct DenseArgs {
 	Matrix x, y, z; // z.data is null where it is not kept
 	const float *w, *b;
 	Epilogue epilogue;
-	int instruction, reserved;
+	int instruction, precision;
 };
 
 KERNEL(dense, DenseArgs, tileThreads) {
@@ -14,25 +14,20 @@ KERNEL(dense, DenseArgs, tileThreads) {
 	const Control &c = *a.control;
 	int i0 = blockIdx.y * tileSize, j0 = blockIdx.x * tileSize, in = a.x.cols, out = a.y.cols, n = c.n;
 	if (skip(a.control, a.instruction) || i0 >= n) return;
-	float sum[4][4] = {};
-	product(
-		sum, memory, in,
-		[&](int i, int k) { return i0 + i < n && k < in ? rowOf(a.x, c, i0 + i)[k] : 0; },
-		[&](int k, int j) { return k < in && j0 + j < out ? a.w[(long long)k * out + j0 + j] : 0; });
 	Draws draws = {};
-	for (int i = 0; i < 4; i++) {
-		for (int j = 0; j < 4; j++) {
-			int row = i0 + threadIdx.x / 16 * 4 + i, col = j0 + threadIdx.x % 16 * 4 + j;
-			if (row >= n || col >= out) continue;
+	product(
+		a.precision, memory, in,
+		[&](int i, int k) { return i0 + i < n && k < in ? rowOf(a.x, c, i0 + i)[k] : 0; },
+		[&](int k, int j) { return k < in && j0 + j < out ? a.w[(long long)k * out + j0 + j] : 0; },
+		[&](int i, int j, float z) {
+			int row = i0 + i, col = j0 + j;
+			if (row >= n || col >= out) return;
 			wide element = (wide)row * out + col;
-			float z = sum[i][j] + (a.b ? a.b[col] : 0);
-			if (a.z.data) {
-				a.z.data[element] = z;
-			}
+			if (a.b) z += a.b[col];
+			if (a.z.data) a.z.data[element] = z;
 			check(a.control, a.instruction, z);
 			float y = forward(a.epilogue, c, draws, z, element);
 			a.y.data[element] = y;
 			check(a.control, a.instruction, y);
-		}
-	}
+		});
 }

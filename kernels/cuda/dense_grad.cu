@@ -11,6 +11,7 @@ struct DenseGradArgs {
 	Epilogue epilogue;
 	int instruction;
 	int samples; // of a part
+	int precision, reserved;
 };
 
 KERNEL(dense_grad_outer, DenseGradArgs, 256) {
@@ -31,19 +32,15 @@ KERNEL(dense_grad_input, DenseGradArgs, tileThreads) {
 	const Control &c = *a.control;
 	int i0 = blockIdx.y * tileSize, j0 = blockIdx.x * tileSize, in = a.x.cols, out = a.y.cols, n = c.n;
 	if (skip(a.control, a.instruction) || i0 >= n) return;
-	float sum[4][4] = {};
 	product(
-		sum, memory, out,
+		a.precision, memory, out,
 		[&](int i, int k) { return i0 + i < n && k < out ? a.dy.data[(long long)(i0 + i) * out + k] : 0; },
-		[&](int k, int j) { return k < out && j0 + j < in ? a.w[(long long)(j0 + j) * out + k] : 0; });
-	for (int i = 0; i < 4; i++) {
-		for (int j = 0; j < 4; j++) {
-			int row = i0 + threadIdx.x / 16 * 4 + i, col = j0 + threadIdx.x % 16 * 4 + j;
-			if (row >= n || col >= in) continue;
-			a.dx.data[(long long)row * in + col] = sum[i][j];
-			check(a.control, a.instruction, sum[i][j]);
-		}
-	}
+		[&](int k, int j) { return k < out && j0 + j < in ? a.w[(long long)(j0 + j) * out + k] : 0; },
+		[&](int i, int j, float sum) {
+			if (i0 + i >= n || j0 + j >= in) return;
+			a.dx.data[(long long)(i0 + i) * in + j0 + j] = sum;
+			check(a.control, a.instruction, sum);
+		});
 }
 
 // A block is a tile of one part of dw; the blocks of the first row of tiles sum
@@ -54,18 +51,14 @@ KERNEL(dense_grad_parts, DenseGradArgs, tileThreads) {
 	int k0 = blockIdx.y * tileSize, j0 = blockIdx.x * tileSize, in = a.x.cols, out = a.y.cols;
 	int first = blockIdx.z * a.samples, samples = min(a.samples, c.n - first);
 	if (skip(a.control, a.instruction) || samples <= 0) return;
-	float sum[4][4] = {};
-	product(
-		sum, memory, samples,
-		[&](int i, int k) { return k0 + i < in && k < samples ? rowOf(a.x, c, first + k)[k0 + i] : 0; },
-		[&](int k, int j) { return k < samples && j0 + j < out ? a.dy.data[(long long)(first + k) * out + j0 + j] : 0; });
 	float *part = a.parts + (long long)blockIdx.z * (in + 1) * out;
-	for (int i = 0; i < 4; i++) {
-		for (int j = 0; j < 4; j++) {
-			int row = k0 + threadIdx.x / 16 * 4 + i, col = j0 + threadIdx.x % 16 * 4 + j;
-			if (row < in && col < out) part[(long long)row * out + col] = sum[i][j];
-		}
-	}
+	product(
+		a.precision, memory, samples,
+		[&](int i, int k) { return k0 + i < in && k < samples ? rowOf(a.x, c, first + k)[k0 + i] : 0; },
+		[&](int k, int j) { return k < samples && j0 + j < out ? a.dy.data[(long long)(first + k) * out + j0 + j] : 0; },
+		[&](int i, int j, float sum) {
+			if (k0 + i < in && j0 + j < out) part[(long long)(k0 + i) * out + j0 + j] = sum;
+		});
 	int col = j0 + threadIdx.x;
 	if (a.db && k0 == 0 && threadIdx.x < tileSize && col < out) {
 		float total = 0;

@@ -56,6 +56,9 @@ type fleetPlan struct {
 }
 
 func newFleetPlan(m *machine) (*fleetPlan, error) {
+	if m.program.Precision != kernels.Float32 {
+		return nil, fmt.Errorf("%w: its precision is %v", ErrNotForFleet, m.program.Precision)
+	}
 	p := &fleetPlan{machine: m, program: m.program}
 	p.trial.arena = m.arena
 	input := kernels.None // what the next layer must read

@@ -34,11 +34,11 @@ func (c *compiler) corrupt(in kernels.Corrupt) {
 }
 
 type denseArgs struct {
-	control               Pointer
-	x, y, z               matrix
-	w, b                  Pointer
-	epilogue              epilogue
-	instruction, reserved int32
+	control                Pointer
+	x, y, z                matrix
+	w, b                   Pointer
+	epilogue               epilogue
+	instruction, precision int32
 }
 
 func (c *compiler) dense(in kernels.Dense) {
@@ -46,7 +46,7 @@ func (c *compiler) dense(in kernels.Dense) {
 	launch(c, "dense", tiles(c.program.Batch, int(y.cols), 1), tileThreads, tileBytes, denseArgs{
 		control: c.control, x: c.matrix(in.X), y: y, z: c.matrix(in.Z),
 		w: c.pointer(in.W), b: c.pointer(in.B),
-		epilogue: newEpilogue(in.Epilogue), instruction: int32(c.instruction),
+		epilogue: newEpilogue(in.Epilogue), instruction: int32(c.instruction), precision: int32(c.program.Precision),
 	})
 }
 
@@ -56,6 +56,7 @@ type denseGradArgs struct {
 	w, dw, db, parts     Pointer
 	epilogue             epilogue
 	instruction, samples int32
+	precision, reserved  int32
 }
 
 // partsLen is the bytes of the largest DenseGrad's parts.
@@ -77,6 +78,7 @@ func (c *compiler) denseGrad(in kernels.DenseGrad) {
 		dy: c.matrix(in.DY), dx: c.matrix(in.DX),
 		w: c.pointer(in.W), dw: c.pointer(in.DW), db: c.pointer(in.DB), parts: c.parts,
 		epilogue: newEpilogue(in.Epilogue), instruction: int32(c.instruction), samples: partSamples,
+		precision: int32(c.program.Precision),
 	}
 	columns, outs := int(a.x.cols), int(a.y.cols)
 	if in.Epilogue.Activation != kernels.Identity || in.Epilogue.DropRate > 0 {

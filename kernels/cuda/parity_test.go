@@ -3,8 +3,10 @@
 package cuda_test
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 
@@ -130,6 +132,45 @@ func TestTwentyStepsEqualCPU(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The coarser precisions must come as near to float32 as their operands allow, and
+// no nearer: then they would not be what they are called.
+func TestPrecisions(t *testing.T) {
+	for precision, limit := range map[kernels.Precision][2]float64{kernels.TF32: {1e-6, 2e-3}, kernels.BFloat16: {1e-5, 2e-2}} {
+		d, list := flows(78), steps(5, 9, 1e-3)
+		exact, rounded := kernelstest.Autoencoder(48), kernelstest.Autoencoder(48)
+		rounded.Precision = precision
+		want := trained(t, cpu.New(), exact, d, 3)
+		onDevice(t, func(t *testing.T, b *cuda.Backend) {
+			m := trained(t, b, rounded, d, 3)
+			before := make([]float32, tableRows*78)
+			after := make([]float32, tableRows*78)
+			rows := make([]int32, tableRows)
+			for i := range rows {
+				rows[i] = int32(i)
+			}
+			if err := errors.Join(want.Predict(rows, before), m.Predict(rows, after)); err != nil {
+				t.Fatal(err)
+			}
+			off := distance(after, before)
+			t.Logf("%v: reconstructions differ by %.2g of their norm", precision, off)
+			if !(off >= limit[0] && off <= limit[1]) {
+				t.Errorf("%v: reconstructions differ by %.3g of their norm, want %g to %g", precision, off, limit[0], limit[1])
+			}
+			results := make([]kernels.StepResult, len(list))
+			if err := m.(kernels.Sequencer).TrainAll(list, results); err != nil {
+				t.Fatal(err)
+			}
+			if last := results[len(list)-1]; last.NonFinite != kernels.None || !(last.Loss < results[0].Loss*1.05) {
+				t.Errorf("%v: losses %v", precision, results)
+			}
+			closeAll(t, m)
+		})
+		if _, err := cpu.New().Compile(rounded); err == nil || !strings.Contains(err.Error(), "fp32 alone") {
+			t.Errorf("the processor compiles %v: %v", precision, err)
+		}
 	}
 }
 

@@ -204,8 +204,8 @@ func (g *GMM) Score(x []float32, dst []float64) error {
 	m := g.mixture
 	parallel.Blocks(len(dst), chunkRows, func(from, to int) {
 		look, near := m.newLook(), make([][]int32, m.k)
-		for lo := from; lo < to; lo += blockRows {
-			m.nearestComponents(look, x, lo, min(lo+blockRows, to), near)
+		for lo := from; lo < to; lo += lookRows {
+			m.nearestComponents(look, x, lo, min(lo+lookRows, to), near)
 			for component, rows := range near {
 				m.densities(look, x, rows, component)
 				for i, r := range rows {
@@ -222,7 +222,7 @@ func (g *GMM) Score(x []float32, dst []float64) error {
 // nearestComponents finds the likeliest component of rows lo to hi, as seen from
 // the first.
 func (m *mixture) nearestComponents(look *look, x []float32, lo, hi int, near [][]int32) {
-	rows := make([]int32, 0, blockRows)
+	rows := make([]int32, 0, lookRows)
 	for i := lo; i < hi; i++ {
 		rows = append(rows, int32(i))
 	}

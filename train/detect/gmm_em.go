@@ -246,8 +246,8 @@ func (e *em) step(ctx context.Context, progress Progress, learn bool) error {
 // weigh adds rows that are near a component to the moments of those that they may
 // be of.
 func (e *em) weigh(s *moments, look *look, rows []int32, from int, learn bool) {
-	for ; len(rows) > 0; rows = rows[min(blockRows, len(rows)):] {
-		part := rows[:min(blockRows, len(rows))]
+	for ; len(rows) > 0; rows = rows[min(lookRows, len(rows)):] {
+		part := rows[:min(lookRows, len(rows))]
 		e.densities(look, e.data.X, part, from)
 		for i, r := range part {
 			terms := look.density[i*e.k : (i+1)*e.k]

@@ -92,19 +92,23 @@ func (m *mixture) seenFrom(from, component int) *operand {
 	return newOperand(vectors, bias, d, d)
 }
 
+// lookRows is how many rows are looked at at once: whitened by each of four
+// components, 64 rows of 78 columns are 80 KB, which a core's second cache holds.
+const lookRows = 64
+
 // look is a goroutine's room for densities.
 type look struct {
-	moved   []float32   // blockRows×cols
-	white   [][]float32 // whitened coordinates, by component, blockRows×cols
-	density []float64   // blockRows×k
-	squares []float64   // blockRows
+	moved   []float32   // lookRows×cols
+	white   [][]float32 // whitened coordinates, by component, lookRows×cols
+	density []float64   // lookRows×k
+	squares []float64   // lookRows
 }
 
 func (m *mixture) newLook() *look {
-	l := &look{moved: make([]float32, blockRows*m.cols), white: make([][]float32, m.k), density: make([]float64, blockRows*m.k), squares: make([]float64, blockRows)}
+	l := &look{moved: make([]float32, lookRows*m.cols), white: make([][]float32, m.k), density: make([]float64, lookRows*m.k), squares: make([]float64, lookRows)}
 	for c := range l.white {
 		if m.dense() {
-			l.white[c] = make([]float32, blockRows*m.cols)
+			l.white[c] = make([]float32, lookRows*m.cols)
 		}
 	}
 	return l

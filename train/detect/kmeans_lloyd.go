@@ -123,9 +123,26 @@ func (s *search) chunk(lo, hi int) {
 // openRows finds the rows that bounds do not decide.
 func (s *search) openRows(lo, hi int) {
 	s.open = s.open[:0]
+	if len(s.groups) == 1 && !s.everything && s.label[lo] >= 0 {
+		s.openOfOne(lo, hi)
+		return
+	}
 	for i := lo; i < hi; i++ {
 		if s.label[i] < 0 || s.everything || !s.decided(i) {
 			s.open = append(s.open, int32(i))
+		}
+	}
+}
+
+// openOfOne is openRows for one group of centres once rows have labels: decided,
+// with all that rows share in registers.
+func (s *search) openOfOne(lo, hi int) {
+	label, upper, lower, norm := s.label[lo:hi], s.upper[lo:hi], s.lower[lo:hi], s.norm[lo:hi]
+	drift, moved, slack, reach := s.drift, s.groupDrift[0], s.slack, s.reach
+	for i, bound := range lower {
+		u, l := float64(upper[i])+drift[label[i]], float64(bound)-moved
+		if !(l > 0 && l*l > u*u+2*slack*(float64(norm[i])+reach)) {
+			s.open = append(s.open, int32(lo+i))
 		}
 	}
 }

@@ -50,6 +50,12 @@ T shuffleXor(unsigned mask, T v, int lane, const char *file, int line) {
 	return v;
 }
 
+// shuffleFrom is lane from's word: its second where half is set.
+inline unsigned shuffleFrom(unsigned first, unsigned second, int half, int from) {
+	std::uint64_t both = shuffle(0xFFFFFFFFu, std::uint64_t(second) << 32 | first, from, __FILE__, __LINE__);
+	return unsigned(half ? both >> 32 : both);
+}
+
 // Kernel registers a kernel under its name when the program starts.
 struct Kernel {
 	const char *name;
@@ -61,6 +67,42 @@ struct Kernel {
 };
 
 } // namespace emulator
+
+inline unsigned __float_as_uint(float v) {
+	unsigned bits;
+	__builtin_memcpy(&bits, &v, sizeof bits);
+	return bits;
+}
+inline float __uint_as_float(unsigned bits) {
+	float v;
+	__builtin_memcpy(&v, &bits, sizeof v);
+	return v;
+}
+
+// The matrix units: every lane fetches what it needs of the others' operands.
+// depth is 8 with one tf32 in a word, 16 with two bf16.
+template <int depth>
+void emulateMMA(float sum[4], const unsigned a[4], const unsigned b[2]) {
+	const int lane = int(threadIdx.x % 32), each = depth / 8;
+	float left[2][depth], right[2][depth]; // rows g and g+8, columns 2q and 2q+1
+	for (int k = 0; k < depth; k++) {
+		int q = k / each % 4, half = k / (4 * each);
+		for (int r = 0; r < 2; r++) {
+			unsigned l = emulator::shuffleFrom(a[r], a[2 + r], half, lane / 4 * 4 + q);
+			unsigned w = emulator::shuffleFrom(b[0], b[1], half, (lane % 4 * 2 + r) * 4 + q);
+			if (each == 2) {
+				l = k % 2 ? l & 0xFFFF0000u : l << 16;
+				w = k % 2 ? w & 0xFFFF0000u : w << 16;
+			}
+			left[r][k] = __uint_as_float(l), right[r][k] = __uint_as_float(w);
+		}
+	}
+	for (int r = 0; r < 4; r++) {
+		for (int k = 0; k < depth; k++) sum[r] += left[r / 2][k] * right[r % 2][k];
+	}
+}
+inline void mmaTF32(float sum[4], const unsigned a[4], const unsigned b[2]) { emulateMMA<8>(sum, a, b); }
+inline void mmaBF16(float sum[4], const unsigned a[4], const unsigned b[2]) { emulateMMA<16>(sum, a, b); }
 
 inline int atomicMin(int *p, int v) {
 	int old = *p;

@@ -3,6 +3,7 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"flowbench/kernels"
@@ -18,6 +19,8 @@ type Fleet struct {
 	shared   int  // bytes of shared memory a block needs
 	keep     bool // leave what a step computes in the arenas
 	owned    []Pointer
+	memory   Pointer // what a call sends and fetches
+	size     int     // bytes there
 }
 
 // ErrNotForFleet is wrapped by the errors of NewFleet that mean that the programs
@@ -82,7 +85,7 @@ func (f *Fleet) allocate(bytes int) (Pointer, error) {
 	return p, err
 }
 
-// upload puts v where the call's other memory is, until the call ends.
+// upload puts v on the device until Close.
 func upload[T any](f *Fleet, v []T) (Pointer, error) {
 	p, err := f.allocate(len(v) * int(unsafe.Sizeof(v[0])))
 	if err != nil {
@@ -105,48 +108,96 @@ func (f *Fleet) Train(batches [][]kernels.Batch) ([][]kernels.StepResult, error)
 	}
 	f.backend.turn.Lock()
 	defer f.backend.turn.Unlock()
-	lasting := len(f.owned)
-	results, err := f.run(batches)
-	for _, p := range f.owned[lasting:] {
-		err = errors.Join(err, f.backend.driver.Free(p))
-	}
-	f.owned = f.owned[:lasting]
-	return results, err
+	return f.run(batches)
 }
 
-// run launches the kernel once, for all steps.
+// run launches the kernel once, for all steps. What it needs goes to the device in
+// one piece, and what the steps report comes back in one.
 func (f *Fleet) run(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
 	trials := append([]fleetTrial(nil), f.plans...)
+	var cargo cargo
+	reports, total := make([]int, len(trials)), 0
 	for i := range trials {
-		if err := f.order(&trials[i], f.machines[i], batches[i]); err != nil {
-			return nil, err
-		}
+		f.order(&trials[i], f.machines[i], batches[i], &cargo)
+		reports[i] = total
+		total += len(batches[i])
 	}
-	list, err := upload(f, trials)
-	if err != nil {
+	raw := make([]stepResult, total)
+	at, list := load(&cargo, raw), cargo.reserve(len(bytesOf(trials)))
+	base, err := f.room(len(cargo.bytes))
+	if err != nil || total == 0 {
+		return make([][]kernels.StepResult, len(trials)), err
+	}
+	for i := range trials {
+		t := &trials[i]
+		t.rows, t.steps = t.rows+base, t.steps+base
+		t.results = base + at + Pointer(reports[i])*Pointer(unsafe.Sizeof(stepResult{}))
+	}
+	copy(cargo.bytes[list:], bytesOf(trials))
+	driver := f.backend.driver
+	if err := driver.CopyIn(base, cargo.bytes); err != nil {
 		return nil, err
 	}
-	err = f.backend.driver.Launch(Launch{
+	err = driver.Launch(Launch{
 		Kernel: "fleet", Grid: [3]int{len(trials), 1, 1}, Block: fleetThreads, Shared: f.shared,
-		Args: bytesOf([]fleetArgs{{trials: list}}),
+		Args: bytesOf([]fleetArgs{{trials: base + list}}),
 	})
 	if err != nil {
 		return nil, err
 	}
+	if err := driver.CopyOut(bytesOf(raw), base+at); err != nil {
+		return nil, err
+	}
 	results := make([][]kernels.StepResult, len(trials))
 	for i := range trials {
-		if results[i], err = f.collect(i, trials[i].results, batches[i]); err != nil {
+		if results[i], err = f.collect(f.machines[i], raw[reports[i]:], batches[i]); err != nil {
 			return nil, err
 		}
 	}
 	return results, nil
 }
 
-// order uploads a trial's steps and their rows.
-func (f *Fleet) order(t *fleetTrial, m *machine, batches []kernels.Batch) error {
+// cargo is memory on its way to the device; places in it are aligned to 16 bytes.
+type cargo struct{ bytes []byte }
+
+func (c *cargo) reserve(n int) Pointer {
+	at := (len(c.bytes) + 15) / 16 * 16
+	c.bytes = append(c.bytes, make([]byte, at+n-len(c.bytes))...)
+	return Pointer(at)
+}
+
+// load adds v and returns its place.
+func load[T any](c *cargo, v []T) Pointer {
+	at := c.reserve(len(bytesOf(v)))
+	copy(c.bytes[at:], bytesOf(v))
+	return at
+}
+
+// room is the Fleet's own memory on the device, made larger where it must be.
+func (f *Fleet) room(bytes int) (Pointer, error) {
+	if bytes <= f.size {
+		return f.memory, nil
+	}
+	if f.memory != 0 {
+		if err := f.backend.driver.Free(f.memory); err != nil {
+			return 0, err
+		}
+		f.owned = slices.DeleteFunc(f.owned, func(p Pointer) bool { return p == f.memory })
+	}
+	f.memory, f.size = 0, 0
+	p, err := f.allocate(bytes)
+	if err == nil {
+		f.memory, f.size = p, bytes
+	}
+	return p, err
+}
+
+// order loads a trial's steps and their rows; rows and steps are places in the
+// cargo until it is known where that goes.
+func (f *Fleet) order(t *fleetTrial, m *machine, batches []kernels.Batch, c *cargo) {
 	t.count = int32(len(batches))
 	if t.count == 0 {
-		return nil
+		return
 	}
 	t.seed, t.x, t.targets = batches[0].Seed, m.table.x, m.table.y
 	if f.keep {
@@ -159,30 +210,15 @@ func (f *Fleet) order(t *fleetTrial, m *machine, batches []kernels.Batch) error 
 		steps[i].corrected, steps[i].correction = corrections(m.optimizer, b)
 		rows = append(rows, b.Rows...)
 	}
-	var err error
-	if t.rows, err = upload(f, rows); err != nil {
-		return err
-	}
-	if t.steps, err = upload(f, steps); err != nil {
-		return err
-	}
-	t.results, err = upload(f, make([]stepResult, len(batches)))
-	return err
+	t.rows, t.steps = load(c, rows), load(c, steps)
 }
 
-func (f *Fleet) collect(i int, from Pointer, batches []kernels.Batch) ([]kernels.StepResult, error) {
-	m := f.machines[i]
-	if len(batches) == 0 {
-		return nil, nil
-	}
-	raw := make([]stepResult, len(batches))
-	if err := f.backend.driver.CopyOut(bytesOf(raw), from); err != nil {
-		return nil, err
-	}
+// collect turns what the device says of a machine's steps into results.
+func (f *Fleet) collect(m *machine, raw []stepResult, batches []kernels.Batch) ([]kernels.StepResult, error) {
 	results := make([]kernels.StepResult, len(batches))
-	for s, r := range raw {
-		results[s] = noResult
-		if err := f.report(m, &results[s], r, batches[s]); err != nil {
+	for i := range results {
+		results[i] = noResult
+		if err := f.report(m, &results[i], raw[i], batches[i]); err != nil {
 			return nil, err
 		}
 	}

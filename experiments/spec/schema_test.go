@@ -26,6 +26,8 @@ var beyondSchema = map[string]bool{
 	"sweep-wrong-goal": true, "sweep-min-above-max": true, "sweep-log-of-zero": true, "sweep-step-too-long": true,
 	"sweep-value-without-effect": true, "sweep-value-in-two-places": true,
 	"variants-same-name": true, "variant-cannot-train": true,
+	"detector-of-other-kind": true, "detector-score": true, "detector-two-sizes": true, "detector-whiten-alone": true,
+	"detector-max-rows-of-network": true, "detector-multiclass": true,
 }
 
 func compiledSchema(t testing.TB) *jsonschema.Schema {

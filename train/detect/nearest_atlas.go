@@ -107,8 +107,8 @@ func (a *atlas) box(block int) []side { return a.boxes[block*a.depth:][:a.depth:
 type side struct{ lo, hi float32 }
 
 // rowGap is the squared distance of a sketch to a box, or any number above limit
-// where it is above. It does without branches on what it compares, for no branch
-// could be foretold: nearly twice as fast.
+// where it is above. It does without branches on what it compares, for none could
+// be foretold: nearly twice as fast.
 func rowGap(sketch []float32, box []side, limit float32) float32 {
 	sum := float32(0)
 	sketch = sketch[:len(box)]

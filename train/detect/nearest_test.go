@@ -9,7 +9,7 @@ import (
 
 func TestNearestConforms(t *testing.T) {
 	for name, o := range map[string]detect.NearestOptions{
-		"distance": {}, "third": {K: 3}, "residual": {Score: detect.Residual},
+		"distance": {}, "residual of the third": {K: 3, Score: detect.Residual},
 	} {
 		t.Run(name, func(t *testing.T) {
 			detecttest.Run(t, detecttest.Case{

@@ -1,8 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -15,8 +16,9 @@ func benchGPUCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "gpu",
 		Usage: "time training steps on an NVIDIA GPU: one trial, and a fleet with one on each multiprocessor",
-		Description: "The networks and data of bench step. Needs flowbench-gpu (make gpu).\n\n" +
-			"example: flowbench-gpu bench gpu --batch 1024 --json",
+		Description: "The networks and data of bench step. Needs flowbench-gpu beside this program\n" +
+			"(make gpu), which does the work.\n\n" +
+			"example: flowbench bench gpu --batch 1024 --json",
 		Flags: []cli.Flag{
 			dataFlag("S.npy and y.npy"), rowsFlag(),
 			&cli.StringFlag{Name: "device", Value: "cuda:0", Usage: "`device`: cuda:0 is the first GPU"},
@@ -30,6 +32,18 @@ func benchGPUCommand() *cli.Command {
 	}
 }
 
+// inGPUProgram has the program that is built with CUDA do what this one was asked.
+func inGPUProgram(c *cli.Context) error {
+	program, _, err := findGPUs(c.Context)
+	if err != nil {
+		return fmt.Errorf("bench gpu: %w", err)
+	}
+	cmd := exec.CommandContext(c.Context, program, os.Args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, c.App.Writer, c.App.ErrWriter
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	return cmd.Run()
+}
+
 func runBenchGPU(c *cli.Context) error {
 	if err := checkBench(c, map[string]int{"rows": 2, "batch": 1, "trials": 1, "repeat": 1}); err != nil {
 		return err
@@ -38,10 +52,10 @@ func runBenchGPU(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	driver, err := device.Open(max(ordinal, 0))
-	if errors.Is(err, device.ErrNotBuilt) {
-		err = fmt.Errorf("%w: make gpu builds %s, whose bench gpu this is", err, gpuProgram)
+	if !device.Built {
+		return inGPUProgram(c)
 	}
+	driver, err := device.Open(max(ordinal, 0))
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func chooseDevice(c *cli.Context) (choice, error) {
 	if err != nil || wish == "cpu" {
 		return chosen, err
 	}
-	program, gpus, err := findGPUs(c.Context, self)
+	program, gpus, err := findGPUs(c.Context)
 	if err == nil && ordinal >= len(gpus) {
 		err = fmt.Errorf("there are %d GPUs, counted from 0", len(gpus))
 	}
@@ -136,7 +136,11 @@ const gpuProgram = "flowbench-gpu"
 
 // findGPUs lists the GPUs and names the program that trains on them: this one, or
 // flowbench-gpu beside it. Why there are none is the error.
-func findGPUs(ctx context.Context, self string) (program string, gpus []cuda.Device, err error) {
+func findGPUs(ctx context.Context) (program string, gpus []cuda.Device, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, fmt.Errorf("device: %w", err)
+	}
 	if device.Built {
 		gpus, err = device.List()
 		if err == nil && len(gpus) == 0 {

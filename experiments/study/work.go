@@ -272,6 +272,9 @@ func (w *Worker) trainLogged(ctx context.Context, run *spec.Run, dir string, log
 		say("stopped: %v", err)
 		return nil, err
 	}
+	if device, ok := w.Backend.(interface{ Facts() string }); ok {
+		say("device: %s", device.Facts())
+	}
 	say("%s", result.State)
 	return result, nil
 }

@@ -12,9 +12,10 @@ import (
 // Backend compiles Programs for one device. Machines of one Backend share what
 // they bind, and take turns on the device.
 type Backend struct {
-	turn   sync.Mutex
-	driver Driver
-	tables map[*float32]*table
+	turn     sync.Mutex
+	driver   Driver
+	tables   map[*float32]*table
+	launches int
 }
 
 // New returns the Backend of a device. The caller owns the Driver and closes it
@@ -23,6 +24,15 @@ func New(d Driver) *Backend { return &Backend{driver: d, tables: map[*float32]*t
 
 // Name is "cuda/" and the device's name.
 func (b *Backend) Name() string { return "cuda/" + b.driver.Device().Name }
+
+// Facts says for a log what device this is and how many kernels it has run so far.
+func (b *Backend) Facts() string {
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	d := b.driver.Device()
+	return fmt.Sprintf("%s, %s, compute capability %d.%d, driver %s, %d kernels launched",
+		d.Name, d.UUID, d.Capability/10, d.Capability%10, d.DriverVersion, b.launches)
+}
 
 // table is a bound matrix in device memory, and how many Machines have it bound.
 type table struct {

@@ -62,6 +62,10 @@ func (m *fleetMachine) Train(b kernels.Batch) (kernels.StepResult, error) {
 	return results[0][0], nil
 }
 
+func (m *fleetMachine) Predict(rows []int32, dst []float32) error {
+	return m.fleet.Predict([][]int32{rows}, [][]float32{dst})
+}
+
 func (m *fleetMachine) Close() error {
 	return errors.Join(m.fleet.Close(), m.Machine.Close())
 }

@@ -34,9 +34,10 @@ struct FleetTrial {
 	const int *rows;
 	const FleetStep *steps;
 	StepResult *results;
+	float *output; // of scoring: a row's outputs for each of rows
 	LossRule loss;
 	wide seed;
-	int count; // steps
+	int count; // steps; of scoring, rows
 	int tile;  // samples at a time
 	int layers, inputs, params;
 	int sharedInput, sharedClean, sharedLoss, sharedEnd; // clean: the input before noise; loss: d(prediction)
@@ -51,6 +52,8 @@ struct FleetTrial {
 
 struct FleetArgs {
 	const FleetTrial *trials;
+	int parts; // of scoring: blocks a trial
+	int reserved;
 };
 
 // Block is what the threads of a block work on.
@@ -104,7 +107,7 @@ __device__ __forceinline__ void gather(Block &b) {
 		int i = e / t.inputs, j = e % t.inputs;
 		float v = t.x[(long long)b.c.rows[b.first + i] * t.inputs + j];
 		if (t.sharedClean >= 0) b.shared[t.sharedClean + e] = v;
-		if (t.noisy) {
+		if (t.noisy && b.c.training) {
 			wide element = (wide)(b.first + i) * t.inputs + j;
 			Draws noise = {}, mask = {};
 			if (t.sigma > 0) v += __fmul_rn(t.sigma, normal(noise, b.c, t.stream, element));
@@ -305,4 +308,29 @@ KERNEL(fleet, FleetArgs, fleetThreads) {
 		if (sick) break;
 	}
 	eachParameter(t, [&](const FleetLayer &, int p, int, int, int, int at, float) { t.arena[p] = memory[at]; });
+}
+
+// fleet_score leaves what the networks say of rows in FleetTrial.output. The rows of
+// a trial are shared out among blocks, each with the weights in its own memory.
+KERNEL(fleet_score, FleetArgs, fleetThreads) {
+	SHARED(float, memory);
+	const FleetTrial &t = a.trials[blockIdx.y];
+	Block b = {t, {}, memory, nullptr, nullptr, 0, 0};
+	b.sick = reinterpret_cast<int *>(reinterpret_cast<double *>(memory + t.sharedEnd) + fleetThreads);
+	b.c.rows = t.rows, b.c.n = t.count;
+	int tiles = (t.count + t.tile - 1) / t.tile, each = (tiles + a.parts - 1) / a.parts * t.tile;
+	int first = blockIdx.x * each, end = min(first + each, t.count);
+	if (threadIdx.x == 0) *b.sick = nothingSick;
+	eachParameter(t, [&](const FleetLayer &, int p, int, int, int, int at, float) { memory[at] = t.arena[p]; });
+	__syncthreads();
+	const FleetLayer &last = t.layer[t.layers - 1];
+	for (b.first = first; b.first < end; b.first += t.tile) {
+		b.rows = min(t.tile, end - b.first);
+		gather(b);
+		for (int l = 0; l < t.layers; l++) forwardLayer(b, l);
+		for (int e = threadIdx.x; e < b.rows * last.out; e += fleetThreads) {
+			t.output[(long long)b.first * last.out + e] = memory[last.sharedY + e];
+		}
+		__syncthreads();
+	}
 }

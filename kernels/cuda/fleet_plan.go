@@ -26,7 +26,7 @@ type fleetLayer struct {
 }
 
 type fleetTrial struct {
-	x, targets, arena, grads, rows, steps, results                                           Pointer
+	x, targets, arena, grads, rows, steps, results, output                                   Pointer
 	loss                                                                                     lossRule
 	seed                                                                                     uint64
 	count, tile, layers, inputs, params                                                      int32
@@ -40,7 +40,10 @@ type fleetTrial struct {
 	layer                                                                                    [mostLayers]fleetLayer
 }
 
-type fleetArgs struct{ trials Pointer }
+type fleetArgs struct {
+	trials          Pointer
+	parts, reserved int32
+}
 
 // fleetPlan is a Program as fleet.cu wants it: a chain of dense layers, perhaps
 // with a noisy input, a loss, perhaps clipping, and an update.
@@ -98,6 +101,9 @@ func newFleetPlan(m *machine) (*fleetPlan, error) {
 		if !ok {
 			return nil, fmt.Errorf("%w: instruction %d, %T, is not part of a chain of dense layers of at most %d", ErrNotForFleet, i, in, mostLayers)
 		}
+	}
+	if p.trial.layers == 0 || p.at(m.program.Output) != p.trial.layer[p.trial.layers-1].y {
+		return nil, fmt.Errorf("%w: its output is not that of its last layer", ErrNotForFleet)
 	}
 	return p, nil
 }

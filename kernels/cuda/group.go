@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	"flowbench/kernels"
@@ -22,14 +23,16 @@ type Group struct {
 // NewGroup returns a Group on a device.
 func NewGroup(d Driver) *Group { return &Group{Backend: New(d)} }
 
-// request is a Machine's steps on their way through the device.
+// request is a Machine's steps, or rows to score, on their way through the device.
 type request struct {
 	machine *machine
 	batches []kernels.Batch
 	results []kernels.StepResult
+	rows    []int32
+	dst     []float32 // nil for steps
 	err     error
 	done    chan struct{}
-	turn    chan struct{} // to train for all who wait
+	turn    chan struct{} // to do the work of all who wait
 }
 
 // Compile is Backend.Compile, for a Machine that trains beside others where it can.
@@ -64,19 +67,24 @@ func (m *groupMachine) Train(b kernels.Batch) (kernels.StepResult, error) {
 
 // TrainAll waits for the device and trains together with whoever waits as well.
 func (m *groupMachine) TrainAll(batches []kernels.Batch, results []kernels.StepResult) error {
-	r := &request{machine: m.machine, batches: batches, results: results, done: make(chan struct{}), turn: make(chan struct{})}
-	if m.group.enter(r) {
+	return m.group.submit(&request{machine: m.machine, batches: batches, results: results})
+}
+
+// submit waits until r is done, by its caller or by another who waits.
+func (g *Group) submit(r *request) error {
+	r.done, r.turn = make(chan struct{}), make(chan struct{})
+	if g.enter(r) {
 		close(r.turn)
 	}
 	select {
 	case <-r.done:
 	case <-r.turn:
-		m.group.train()
+		g.work()
 	}
 	return r.err
 }
 
-// enter queues r, and says whether its caller is to train.
+// enter queues r, and says whether its caller is to do the work.
 func (g *Group) enter(r *request) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -88,8 +96,8 @@ func (g *Group) enter(r *request) bool {
 	return true
 }
 
-// train trains all who wait, and then hands over to the first who has come since.
-func (g *Group) train() {
+// work serves all who wait, and then hands over to the first who has come since.
+func (g *Group) work() {
 	g.mu.Lock()
 	all := g.waiting
 	g.waiting = nil
@@ -107,40 +115,57 @@ func (g *Group) train() {
 	close(g.waiting[0].turn)
 }
 
-// serve runs the requests as one fleet, those apart that are wrong.
+// serve runs the steps as one fleet and the scoring as another; those that are
+// wrong are left out.
 func (g *Group) serve(all []*request) {
-	var good []*request
+	var train, score []*request
 	for _, r := range all {
-		for i := range r.results {
-			r.results[i] = noResult
+		if r.err = r.check(); r.err != nil {
+			continue
 		}
-		switch r.err = r.machine.checkAll(r.batches); {
-		case r.err != nil:
-		case len(r.results) != len(r.batches):
-			r.err = errors.New("cuda: as many results as batches are needed")
-		default:
-			good = append(good, r)
+		if r.dst != nil {
+			score = append(score, r)
+		} else {
+			train = append(train, r)
 		}
 	}
-	results, err := g.runFleet(good)
-	for i, r := range good {
+	results, err := g.trainFleet(train)
+	for i, r := range train {
 		if r.err = err; err == nil {
 			copy(r.results, results[i])
 		}
 	}
+	err = g.scoreFleet(score)
+	for _, r := range score {
+		r.err = err
+	}
 }
 
-func (g *Group) runFleet(list []*request) ([][]kernels.StepResult, error) {
+// check says what is wrong with a request, whose results are none so far.
+func (r *request) check() error {
+	if r.dst != nil {
+		return r.machine.checkPredict(r.rows, r.dst)
+	}
+	for i := range r.results {
+		r.results[i] = noResult
+	}
+	if len(r.results) != len(r.batches) {
+		return fmt.Errorf("cuda: %d results for %d batches", len(r.results), len(r.batches))
+	}
+	return r.machine.checkAll(r.batches)
+}
+
+func (g *Group) trainFleet(list []*request) ([][]kernels.StepResult, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	machines, batches := make([]kernels.Machine, len(list)), make([][]kernels.Batch, len(list))
-	for i, r := range list {
-		machines[i], batches[i] = r.machine, r.batches
-	}
-	f, err := g.NewFleet(machines)
+	f, err := g.NewFleet(machinesOf(list))
 	if err != nil {
 		return nil, err
+	}
+	batches := make([][]kernels.Batch, len(list))
+	for i, r := range list {
+		batches[i] = r.batches
 	}
 	results, err := f.Train(batches)
 	return results, errors.Join(err, f.Close())

@@ -254,24 +254,43 @@ func TestGroupTrialsAreIndependent(t *testing.T) {
 		closeAll(t, alone)
 		machines[i] = trained(t, g, p, d, uint64(i))
 	}
+	scored := make([][]float32, len(machines))
 	var all sync.WaitGroup
 	for i, m := range machines {
+		scored[i] = make([]float32, 150)
 		all.Go(func() {
 			for _, step := range steps(4, uint64(i), 1e-3) {
 				if err := m.(kernels.Sequencer).TrainAll([]kernels.Batch{step}, make([]kernels.StepResult, 1)); err != nil {
 					t.Error(err)
 				}
 			}
+			if err := m.Predict(someRows(len(scored[i])), scored[i]); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 	all.Wait()
 	for i, m := range machines {
 		sameBits(t, parameters(t, p, m), want[i])
+		alone := make([]float32, len(scored[i]))
+		if err := m.Predict(someRows(len(alone)), alone); err != nil {
+			t.Error(err)
+		}
+		sameBits(t, scored[i], alone)
 	}
 	closeAll(t, machines...)
 	if err := device.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// someRows is n rows of the table in an order of their own.
+func someRows(n int) []int32 {
+	rows := make([]int32, n)
+	for i := range rows {
+		rows[i] = int32(i * 7 % tableRows)
+	}
+	return rows
 }
 
 func sameBits(t *testing.T, got, want []float32) {

@@ -1,0 +1,122 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+
+	"flowbench/kernels"
+)
+
+// Predict is kernels.Machine's, for all Machines at once: dst[i] gets what machine
+// i says of rows[i].
+func (f *Fleet) Predict(rows [][]int32, dst [][]float32) error {
+	if len(rows) != len(f.machines) || len(dst) != len(f.machines) {
+		return fmt.Errorf("cuda: rows for %d machines and room for %d, want %d", len(rows), len(dst), len(f.machines))
+	}
+	for i, m := range f.machines {
+		if err := m.checkPredict(rows[i], dst[i]); err != nil {
+			return fmt.Errorf("machine %d: %w", i, err)
+		}
+	}
+	f.backend.turn.Lock()
+	defer f.backend.turn.Unlock()
+	return f.score(rows, dst)
+}
+
+func (f *Fleet) score(rows [][]int32, dst [][]float32) error {
+	trials := append([]fleetTrial(nil), f.plans...)
+	var cargo cargo
+	most, outputs := 0, 0
+	places := make([]int, len(trials))
+	for i := range trials {
+		t := &trials[i]
+		t.count, t.x, t.rows = int32(len(rows[i])), f.machines[i].table.x, load(&cargo, rows[i])
+		most = max(most, blocks(len(rows[i]), int(t.tile)))
+		places[i] = outputs
+		outputs += len(dst[i])
+	}
+	if outputs == 0 {
+		return nil
+	}
+	list := cargo.reserve(len(bytesOf(trials)))
+	sent := len(cargo.bytes)
+	at := (sent + 15) / 16 * 16
+	base, err := f.room(at + 4*outputs)
+	if err != nil {
+		return err
+	}
+	for i := range trials {
+		t := &trials[i]
+		t.rows, t.output = t.rows+base, base+Pointer(at+4*places[i])
+	}
+	copy(cargo.bytes[list:], bytesOf(trials))
+	driver := f.backend.driver
+	if err := driver.CopyIn(base, cargo.bytes); err != nil {
+		return err
+	}
+	f.backend.launches++
+	parts := min(most, blocks(2*driver.Device().Processors, len(trials)))
+	err = driver.Launch(Launch{
+		Kernel: "fleet_score", Grid: [3]int{parts, len(trials), 1}, Block: fleetThreads, Shared: f.shared,
+		Args: bytesOf([]fleetArgs{{trials: base + list, parts: int32(parts)}}),
+	})
+	if err != nil {
+		return err
+	}
+	for i := range trials {
+		if len(dst[i]) == 0 {
+			continue
+		}
+		if err := driver.CopyOut(bytesOf(dst[i]), trials[i].output); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPredict says why rows cannot be scored into dst.
+func (m *machine) checkPredict(rows []int32, dst []float32) error {
+	switch {
+	case m.closed:
+		return errClosed
+	case len(m.score) == 0:
+		return errNoScore
+	}
+	out := m.program.Buffers[m.program.Output]
+	if len(dst) != len(rows)*out.Cols {
+		return fmt.Errorf("cuda: room for %d values, want %d rows × %d columns", len(dst), len(rows), out.Cols)
+	}
+	return m.checkRows(rows)
+}
+
+// Predict waits for the device and scores together with whoever waits as well.
+func (m *groupMachine) Predict(rows []int32, dst []float32) error {
+	if len(rows) == 0 {
+		return m.machine.Predict(rows, dst)
+	}
+	return m.group.submit(&request{machine: m.machine, rows: rows, dst: dst})
+}
+
+// scoreFleet scores for those who wait with rows.
+func (g *Group) scoreFleet(list []*request) error {
+	if len(list) == 0 {
+		return nil
+	}
+	f, err := g.NewFleet(machinesOf(list))
+	if err != nil {
+		return err
+	}
+	rows, dst := make([][]int32, len(list)), make([][]float32, len(list))
+	for i, r := range list {
+		rows[i], dst[i] = r.rows, r.dst
+	}
+	return errors.Join(f.Predict(rows, dst), f.Close())
+}
+
+func machinesOf(list []*request) []kernels.Machine {
+	machines := make([]kernels.Machine, len(list))
+	for i, r := range list {
+		machines[i] = r.machine
+	}
+	return machines
+}

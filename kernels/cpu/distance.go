@@ -233,6 +233,54 @@ func plainNearest(least []float32, index []int32, v, xnorms, ynorms []float32, b
 	}
 }
 
+// TwoNearest is Nearest for rows and points without NaN and infinities, which
+// finds the least distance but one besides: +Inf where there is one point. There
+// may be at most 2²⁴ points.
+func (p *Points) TwoNearest(index []int32, distance, second, x []float32) {
+	rows := p.rows(x)
+	if len(index) != rows || len(distance) != rows || len(second) != rows {
+		panic("cpu: room for other than an index and two distances a row")
+	}
+	var tile distanceTile
+	var room [sliceRows]float32
+	for i := range index {
+		index[i], distance[i], second[i] = 0, float32(math.Inf(1)), float32(math.Inf(1))
+	}
+	for first := 0; first < rows; first += sliceRows {
+		part, xnorms := p.slice(x, first, &room)
+		end := first + len(xnorms)
+		for from := 0; from < p.count; from += tileCols {
+			ynorms := p.tile(&tile, len(xnorms), part, from)
+			p.level.twoNearest(distance[first:end], second[first:end], index[first:end], tile[:], xnorms, ynorms, from)
+		}
+	}
+}
+
+// twoNearest is nearest that keeps the least distance but one in second.
+func (l level) twoNearest(least, second []float32, index []int32, v, xnorms, ynorms []float32, base int) {
+	switch l {
+	case avx512:
+		twoNearestAVX512(&least[0], &second[0], &index[0], &v[0], &xnorms[0], &ynorms[0], int32(base), len(least), len(ynorms))
+	case avx2:
+		twoNearestAVX2(&least[0], &second[0], &index[0], &v[0], &xnorms[0], &ynorms[0], int32(base), len(least), len(ynorms))
+	default:
+		plainTwoNearest(least, second, index, v, xnorms, ynorms, base)
+	}
+}
+
+func plainTwoNearest(least, second []float32, index []int32, v, xnorms, ynorms []float32, base int) {
+	for i, x := range xnorms {
+		row := v[i*len(ynorms):][:len(ynorms)]
+		for j, y := range ynorms {
+			d := max(x+y+row[j], 0)
+			second[i] = min(second[i], max(least[i], d))
+			if d < least[i] {
+				least[i], index[i] = d, int32(base+j)
+			}
+		}
+	}
+}
+
 // Words is how many words of bits Within writes a row.
 func (p *Points) Words() int { return blocks(p.count, 64) }
 

@@ -53,6 +53,7 @@ func (c distanceCase) check(t testing.TB, l level) []float32 {
 		}
 	}
 	c.checkNearest(t, what, p, d.v)
+	c.checkTwoNearest(t, what, p, d.v)
 	for _, radius := range []float32{0, d.v[0], 2, 1e9} {
 		if radius < float32(math.Inf(1)) {
 			c.checkWithin(t, what, p, d.v, radius)
@@ -97,6 +98,35 @@ func (c distanceCase) checkNearest(t testing.TB, what string, p *Points, d []flo
 			t.Fatalf("%s: without distances row %d goes to %d", what, i, without[i])
 		}
 	}
+}
+
+// checkTwoNearest wants what Nearest finds, and the least of d but that one.
+func (c distanceCase) checkTwoNearest(t testing.TB, what string, p *Points, d []float32) {
+	t.Helper()
+	for _, v := range d {
+		if v != v {
+			return // not for NaN
+		}
+	}
+	n := len(c.x) / c.cols
+	index, want, wantDistance := make([]int32, n), make([]int32, n), make([]float32, n)
+	p.Nearest(want, wantDistance, c.x)
+	distance, second := newFenced(n), newFenced(n)
+	p.TwoNearest(index, distance.v, second.v, c.x)
+	for i := range n {
+		next := float32(math.Inf(1))
+		for j, v := range d[i*p.Len():][:p.Len()] {
+			if int32(j) != want[i] {
+				next = min(next, v)
+			}
+		}
+		if index[i] != want[i] || distance.v[i] != wantDistance[i] || second.v[i] != next {
+			t.Fatalf("%s: row %d goes to %d at %v, then %v; want %d at %v, then %v",
+				what, i, index[i], distance.v[i], second.v[i], want[i], wantDistance[i], next)
+		}
+	}
+	distance.check(t, what)
+	second.check(t, what)
 }
 
 func (c distanceCase) checkWithin(t testing.TB, what string, p *Points, d []float32, radius float32) {
@@ -190,10 +220,12 @@ func TestDistancesAllocateNothing(t *testing.T) {
 	c := distanceCase{cols: 9, x: make([]float32, 90), points: make([]float32, 9*140)}
 	p := c.open(t, highest())
 	d, index, bits := make([]float32, 10*140), make([]int32, 10), make([]uint64, 10*p.Words())
+	least, second := make([]float32, 10), make([]float32, 10)
 	if n := testing.AllocsPerRun(5, func() {
 		p.Set(c.points)
 		p.Distances(d, c.x)
 		p.Nearest(index, d[:10], c.x)
+		p.TwoNearest(index, least, second, c.x)
 		p.Within(bits, c.x, 1)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

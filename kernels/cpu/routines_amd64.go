@@ -194,6 +194,11 @@ func addNormsAVX2(v *float32, xnorms *float32, ynorms *float32, n int, cols int)
 //go:noescape
 func nearestAVX2(least *float32, index *int32, v *float32, xnorms *float32, ynorms *float32, base int32, n int, cols int)
 
+// twoNearestAVX2 is plainTwoNearest for cols a multiple of 16.
+//
+//go:noescape
+func twoNearestAVX2(least *float32, second *float32, index *int32, v *float32, xnorms *float32, ynorms *float32, base int32, n int, cols int)
+
 // withinAVX2 is plainWithin for cols a multiple of 16.
 //
 //go:noescape
@@ -403,6 +408,11 @@ func addNormsAVX512(v *float32, xnorms *float32, ynorms *float32, n int, cols in
 //
 //go:noescape
 func nearestAVX512(least *float32, index *int32, v *float32, xnorms *float32, ynorms *float32, base int32, n int, cols int)
+
+// twoNearestAVX512 is plainTwoNearest for cols a multiple of 16.
+//
+//go:noescape
+func twoNearestAVX512(least *float32, second *float32, index *int32, v *float32, xnorms *float32, ynorms *float32, base int32, n int, cols int)
 
 // withinAVX512 is plainWithin for cols a multiple of 16.
 //

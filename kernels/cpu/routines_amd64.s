@@ -4826,6 +4826,94 @@ DATA word00000008<>+24(SB)/4, $0x00000008
 DATA word00000008<>+28(SB)/4, $0x00000008
 GLOBL word00000008<>(SB), RODATA|NOPTR, $32
 
+// func twoNearestAVX2(least *float32, second *float32, index *int32, v *float32, xnorms *float32, ynorms *float32, base int32, n int, cols int)
+// Requires: AVX, AVX2
+TEXT ·twoNearestAVX2(SB), NOSPLIT, $0-72
+	MOVQ   least+0(FP), AX
+	MOVQ   second+8(FP), CX
+	MOVQ   index+16(FP), DX
+	MOVQ   v+24(FP), BX
+	MOVQ   n+56(FP), SI
+	MOVQ   xnorms+32(FP), DI
+	VXORPS Y0, Y0, Y0
+
+rows:
+	VBROADCASTSS (DI), Y4
+	VBROADCASTSS (AX), Y1
+	VBROADCASTSS (CX), Y2
+	VPBROADCASTD (DX), Y3
+	VBROADCASTSS base+48(FP), Y5
+	VPADDD       ascending<>+0(SB), Y5, Y5
+	MOVQ         cols+64(FP), R8
+	MOVQ         ynorms+40(FP), R9
+
+columns:
+	VMOVUPS      (BX), Y6
+	VMOVUPS      (R9), Y7
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, R9
+	VADDPS       Y7, Y4, Y7
+	VADDPS       Y6, Y7, Y6
+	VMAXPS       Y6, Y0, Y6
+	VMAXPS       Y6, Y1, Y7
+	VMINPS       Y7, Y2, Y2
+	VCMPPS       $0x01, Y1, Y6, Y7
+	VBLENDVPS    Y7, Y6, Y1, Y1
+	VMOVAPS      Y1, Y1
+	VBLENDVPS    Y7, Y5, Y3, Y3
+	VMOVAPS      Y3, Y3
+	VPADDD       word00000008<>+0(SB), Y5, Y5
+	SUBQ         $0x08, R8
+	JNZ          columns
+	VPERM2F128   $0x01, Y1, Y1, Y4
+	VMINPS       Y4, Y1, Y4
+	VPERMILPS    $0x4e, Y4, Y5
+	VMINPS       Y5, Y4, Y4
+	VPERMILPS    $0xb1, Y4, Y5
+	VMINPS       Y5, Y4, Y4
+	VMOVSS       X4, (AX)
+	VCMPPS       $0x01, Y1, Y4, Y4
+	VBROADCASTSS word7FFFFFFF<>+0(SB), Y5
+	VBLENDVPS    Y4, Y5, Y3, Y4
+	VPERM2F128   $0x01, Y4, Y4, Y5
+	VPMINSD      Y5, Y4, Y4
+	VPERMILPS    $0x4e, Y4, Y5
+	VPMINSD      Y5, Y4, Y4
+	VPERMILPS    $0xb1, Y4, Y5
+	VPMINSD      Y5, Y4, Y4
+	VMOVD        X4, (DX)
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y3, Y3
+	VCMPPS       $0x00, Y4, Y3, Y3
+	VBROADCASTSS word7F800000<>+0(SB), Y4
+	VBLENDVPS    Y3, Y4, Y1, Y1
+	VMINPS       Y1, Y2, Y2
+	VPERM2F128   $0x01, Y2, Y2, Y1
+	VMINPS       Y1, Y2, Y1
+	VPERMILPS    $0x4e, Y1, Y2
+	VMINPS       Y2, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y2
+	VMINPS       Y2, Y1, Y1
+	VMOVSS       X1, (CX)
+	ADDQ         $0x04, AX
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, DI
+	DECQ         SI
+	JNZ          rows
+	VZEROUPPER
+	RET
+
+DATA word7F800000<>+0(SB)/4, $0x7f800000
+DATA word7F800000<>+4(SB)/4, $0x7f800000
+DATA word7F800000<>+8(SB)/4, $0x7f800000
+DATA word7F800000<>+12(SB)/4, $0x7f800000
+DATA word7F800000<>+16(SB)/4, $0x7f800000
+DATA word7F800000<>+20(SB)/4, $0x7f800000
+DATA word7F800000<>+24(SB)/4, $0x7f800000
+DATA word7F800000<>+28(SB)/4, $0x7f800000
+GLOBL word7F800000<>(SB), RODATA|NOPTR, $32
+
 // func withinAVX2(bits *uint64, stride int, v *float32, xnorms *float32, ynorms *float32, radius float32, n int, cols int)
 // Requires: AVX
 TEXT ·withinAVX2(SB), NOSPLIT, $0-64
@@ -8991,6 +9079,90 @@ DATA word00000010<>+20(SB)/4, $0x00000010
 DATA word00000010<>+24(SB)/4, $0x00000010
 DATA word00000010<>+28(SB)/4, $0x00000010
 GLOBL word00000010<>(SB), RODATA|NOPTR, $32
+
+// func twoNearestAVX512(least *float32, second *float32, index *int32, v *float32, xnorms *float32, ynorms *float32, base int32, n int, cols int)
+// Requires: AVX, AVX512F
+TEXT ·twoNearestAVX512(SB), NOSPLIT, $0-72
+	MOVQ   least+0(FP), AX
+	MOVQ   second+8(FP), CX
+	MOVQ   index+16(FP), DX
+	MOVQ   v+24(FP), BX
+	MOVQ   n+56(FP), SI
+	MOVQ   xnorms+32(FP), DI
+	VPXORD Z0, Z0, Z0
+
+rows:
+	VBROADCASTSS (DI), Z4
+	VBROADCASTSS (AX), Z1
+	VBROADCASTSS (CX), Z2
+	VPBROADCASTD (DX), Z3
+	VBROADCASTSS base+48(FP), Z5
+	VPADDD       ascending<>+0(SB), Z5, Z5
+	MOVQ         cols+64(FP), R8
+	MOVQ         ynorms+40(FP), R9
+
+columns:
+	VMOVUPS      (BX), Z6
+	VMOVUPS      (R9), Z7
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, R9
+	VADDPS       Z7, Z4, Z7
+	VADDPS       Z6, Z7, Z6
+	VMAXPS       Z6, Z0, Z6
+	VMAXPS       Z6, Z1, Z7
+	VMINPS       Z7, Z2, Z2
+	VCMPPS       $0x01, Z1, Z6, K1
+	VBLENDMPS    Z6, Z1, K1, Z8
+	VMOVAPS      Z8, Z1
+	VBLENDMPS    Z5, Z3, K1, Z9
+	VMOVAPS      Z9, Z3
+	VPADDD.BCST  word00000010<>+0(SB), Z5, Z5
+	SUBQ         $0x10, R8
+	JNZ          columns
+	VSHUFF64X2   $0x4e, Z1, Z1, Z4
+	VMINPS       Z4, Z1, Z4
+	VSHUFF64X2   $0xb1, Z4, Z4, Z5
+	VMINPS       Z5, Z4, Z4
+	VPERMILPS    $0x4e, Z4, Z5
+	VMINPS       Z5, Z4, Z4
+	VPERMILPS    $0xb1, Z4, Z5
+	VMINPS       Z5, Z4, Z4
+	VMOVSS       X4, (AX)
+	VCMPPS       $0x01, Z1, Z4, K1
+	VBROADCASTSS word7FFFFFFF<>+0(SB), Z4
+	VBLENDMPS    Z4, Z3, K1, Z10
+	VSHUFF64X2   $0x4e, Z10, Z10, Z4
+	VPMINSD      Z4, Z10, Z4
+	VSHUFF64X2   $0xb1, Z4, Z4, Z5
+	VPMINSD      Z5, Z4, Z4
+	VPERMILPS    $0x4e, Z4, Z5
+	VPMINSD      Z5, Z4, Z4
+	VPERMILPS    $0xb1, Z4, Z5
+	VPMINSD      Z5, Z4, Z4
+	VMOVD        X4, (DX)
+	VCVTDQ2PS    Z4, Z4
+	VCVTDQ2PS    Z3, Z3
+	VCMPPS       $0x00, Z4, Z3, K1
+	VBROADCASTSS word7F800000<>+0(SB), Z3
+	VBLENDMPS    Z3, Z1, K1, Z11
+	VMINPS       Z11, Z2, Z2
+	VSHUFF64X2   $0x4e, Z2, Z2, Z1
+	VMINPS       Z1, Z2, Z1
+	VSHUFF64X2   $0xb1, Z1, Z1, Z2
+	VMINPS       Z2, Z1, Z1
+	VPERMILPS    $0x4e, Z1, Z2
+	VMINPS       Z2, Z1, Z1
+	VPERMILPS    $0xb1, Z1, Z2
+	VMINPS       Z2, Z1, Z1
+	VMOVSS       X1, (CX)
+	ADDQ         $0x04, AX
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, DI
+	DECQ         SI
+	JNZ          rows
+	VZEROUPPER
+	RET
 
 // func withinAVX512(bits *uint64, stride int, v *float32, xnorms *float32, ynorms *float32, radius float32, n int, cols int)
 // Requires: AVX, AVX512F

@@ -108,6 +108,10 @@ func nearestAVX2(least *float32, index *int32, v, xnorms, ynorms *float32, base 
 	panic("cpu: no assembly")
 }
 
+func twoNearestAVX2(least, second *float32, index *int32, v, xnorms, ynorms *float32, base int32, n, cols int) {
+	panic("cpu: no assembly")
+}
+
 func withinAVX2(bits *uint64, stride int, v, xnorms, ynorms *float32, radius float32, n, cols int) {
 	panic("cpu: no assembly")
 }
@@ -229,6 +233,10 @@ func squareSumsAVX512(sums *float64, x *float32, n, cols int) { panic("cpu: no a
 func addNormsAVX512(v, xnorms, ynorms *float32, n, cols int) { panic("cpu: no assembly") }
 
 func nearestAVX512(least *float32, index *int32, v, xnorms, ynorms *float32, base int32, n, cols int) {
+	panic("cpu: no assembly")
+}
+
+func twoNearestAVX512(least, second *float32, index *int32, v, xnorms, ynorms *float32, base int32, n, cols int) {
 	panic("cpu: no assembly")
 }
 

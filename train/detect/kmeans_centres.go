@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"math"
 	"slices"
 
 	"flowbench/kernels/cpu"
@@ -43,27 +42,6 @@ type near struct {
 
 func (n near) before(other near) bool {
 	return n.distance < other.distance || n.distance == other.distance && n.index < other.index
-}
-
-// twoNearest is the place of the least of a row of squared distances, the first of
-// equals, and the least but that one, +Inf where there is no other. None is
-// negative: so the bits of floats are in their order, and no branch hangs on them,
-// which a processor could not foresee. Even and odd places go side by side.
-func twoNearest(row []float32) (nearest near, second float32) {
-	const none = 0x7f800000 << 32 // +Inf, at place 0
-	l0, l1, r0, r1 := uint64(none), uint64(none), uint64(none), uint64(none)
-	for i := 0; i+1 < len(row); i += 2 {
-		a := uint64(math.Float32bits(row[i]))<<32 | uint64(i)
-		b := uint64(math.Float32bits(row[i+1]))<<32 | uint64(i+1)
-		r0, r1 = min(r0, max(l0, a)), min(r1, max(l1, b))
-		l0, l1 = min(l0, a), min(l1, b)
-	}
-	if i := len(row) - 1; i%2 == 0 {
-		a := uint64(math.Float32bits(row[i]))<<32 | uint64(i)
-		r0, l0 = min(r0, max(l0, a)), min(l0, a)
-	}
-	l, r := min(l0, l1), min(r0, r1, max(l0, l1))
-	return near{math.Float32frombits(uint32(l >> 32)), int32(uint32(l))}, math.Float32frombits(uint32(r >> 32))
 }
 
 // neighbourly orders centres so that those of a group are near each other: halves

@@ -91,14 +91,15 @@ type search struct {
 	wanting [][]int32 // open rows, by the group that has to be computed
 	current []near    // of each row of the chunk
 	buffer  []float32 // rows
-	squares []float32 // distances to the centres of a group
-	index   []int32
+	squares []float32 // distances to the nearest centre of a group,
+	seconds []float32 // to the nearest but one,
+	index   []int32   // and which the nearest is
 }
 
 func newSearch(l *lloyd) *search {
 	return &search{
 		lloyd: l, tally: newTally(l.tally.exact, l.k), wanting: make([][]int32, len(l.groups)), current: make([]near, chunkRows),
-		buffer: make([]float32, blockRows*l.cols), squares: make([]float32, blockRows*groupSize), index: make([]int32, blockRows),
+		buffer: make([]float32, blockRows*l.cols), squares: make([]float32, blockRows), seconds: make([]float32, blockRows), index: make([]int32, blockRows),
 	}
 }
 
@@ -161,10 +162,11 @@ func (s *search) only(lo, hi int) {
 		return
 	}
 	x := s.rowsOf(s.open)
-	s.groups[0].Distances(s.squares[:len(s.open)*s.k], x)
+	index, squares, seconds := s.index[:len(s.open)], s.squares[:len(s.open)], s.seconds[:len(s.open)]
+	s.groups[0].TwoNearest(index, squares, seconds, x)
 	for at, i := range s.open {
-		found, second := twoNearest(s.squares[at*s.k : (at+1)*s.k])
-		s.bound(i, 0, second)
+		found := near{squares[at], index[at]}
+		s.bound(i, 0, seconds[at])
 		if s.settle(i, found) {
 			s.move(i, found.index, x[at*s.cols:(at+1)*s.cols])
 		}
@@ -200,14 +202,11 @@ func (s *search) ownGroups(lo int) {
 		s.wanting[g] = append(s.wanting[g], i)
 	}
 	s.compute(func(g int, rows []int32, x []float32) {
-		n := s.groups[g].Len()
-		squares := s.squares[:len(rows)*n]
-		s.groups[g].Distances(squares, x)
+		index, squares, seconds := s.index[:len(rows)], s.squares[:len(rows)], s.seconds[:len(rows)]
+		s.groups[g].TwoNearest(index, squares, seconds, x)
 		for i, row := range rows {
-			found, second := twoNearest(squares[i*n : (i+1)*n])
-			found.index += int32(g * groupSize)
-			s.current[int(row)-lo] = found
-			s.bound(row, g, second)
+			s.current[int(row)-lo] = near{squares[i], index[i] + int32(g*groupSize)}
+			s.bound(row, g, seconds[i])
 		}
 	})
 }
@@ -229,8 +228,8 @@ func (s *search) otherGroups(lo int) {
 		}
 	}
 	s.compute(func(g int, rows []int32, x []float32) {
-		squares, index := s.squares[:len(rows)], s.index[:len(rows)]
-		s.groups[g].Nearest(index, squares, x)
+		index, squares, seconds := s.index[:len(rows)], s.squares[:len(rows)], s.seconds[:len(rows)]
+		s.groups[g].TwoNearest(index, squares, seconds, x)
 		for i, row := range rows {
 			current, found := &s.current[int(row)-lo], near{squares[i], index[i] + int32(g*groupSize)}
 			if !found.before(*current) {
@@ -239,18 +238,9 @@ func (s *search) otherGroups(lo int) {
 			}
 			s.bound(row, int(current.index)/groupSize, current.distance)
 			*current = found
-			s.bound(row, g, s.second(g, x[i*s.cols:(i+1)*s.cols]))
+			s.bound(row, g, seconds[i])
 		}
 	})
-}
-
-// second is the squared distance to the nearest but one centre of a group.
-func (s *search) second(group int, row []float32) float32 {
-	var room [groupSize]float32
-	squares := room[:s.groups[group].Len()]
-	s.groups[group].Distances(squares, row)
-	_, second := twoNearest(squares)
-	return second
 }
 
 // compute hands out the rows that want each group, a block at a time, and clears

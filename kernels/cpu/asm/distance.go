@@ -12,6 +12,7 @@ func (s isa) distances() {
 	s.squareSums()
 	s.addNorms()
 	s.nearest()
+	s.twoNearest()
 	s.within()
 }
 
@@ -84,6 +85,53 @@ func (s isa) nearest() {
 	VMOVSS(smallest.AsX(), at(least, 0))
 	VMOVD(number.AsX(), at(index, 0))
 	for _, p := range []Register{least, index, xnorms} {
+		ADDQ(Imm(4), p)
+	}
+	DECQ(left)
+	JNZ(LabelRef("rows"))
+	s.end()
+}
+
+// twoNearest is nearest that keeps the least distance but one besides.
+func (s isa) twoNearest() {
+	s.function("twoNearest", "least, second *float32, index *int32, v, xnorms, ynorms *float32, base int32, n, cols int)",
+		"twoNearest"+s.suffix+" is plainTwoNearest for cols a multiple of 16.")
+	least, second, index, v := argument("least"), argument("second"), argument("index"), argument("v")
+	left, xnorms := argument("n"), argument("xnorms")
+	nought := s.nought()
+	Label("rows")
+	best, runner, number, xnorm := s.vector(), s.vector(), s.vector(), s.vector()
+	VBROADCASTSS(at(xnorms, 0), xnorm)
+	VBROADCASTSS(at(least, 0), best)
+	VBROADCASTSS(at(second, 0), runner)
+	VPBROADCASTD(at(index, 0), number)
+	here := s.vector()
+	VBROADCASTSS(address("base"), here)
+	VPADDD(s.ascending(), here, here)
+	rest, ynorms := argument("cols"), argument("ynorms")
+	Label("columns")
+	x := s.next(v, ynorms, xnorm, nought)
+	VMINPS(s.most(best, x), runner, runner)
+	less := s.less(x, best)
+	VMOVAPS(s.choose(less, x, best), best)
+	VMOVAPS(s.choose(less, here, number), number)
+	s.do(mnemonic{VPADDD, VPADDD_BCST}, word(uint32(s.lanes)), here, here)
+	SUBQ(Imm(uint64(s.lanes)), rest)
+	JNZ(LabelRef("columns"))
+
+	smallest := s.acrossLanes(VMINPS, best)
+	VMOVSS(smallest.AsX(), at(least, 0))
+	above := s.less(smallest, best)
+	chosen := s.acrossLanes(VPMINSD, s.choose(above, s.spread(word(1<<31-1)), number))
+	VMOVD(chosen.AsX(), at(index, 0))
+	// All lanes but the chosen one's compete for the second place. As float32 the
+	// numbers, which are below 2^24, stay apart.
+	VCVTDQ2PS(chosen, chosen)
+	VCVTDQ2PS(number, number)
+	const equal = 0
+	VMINPS(s.choose(s.compare(equal, number, chosen), s.spread(word(0x7F800000)), best), runner, runner)
+	VMOVSS(s.acrossLanes(VMINPS, runner).AsX(), at(second, 0))
+	for _, p := range []Register{least, second, index, xnorms} {
 		ADDQ(Imm(4), p)
 	}
 	DECQ(left)

@@ -33,8 +33,18 @@ type trained struct {
 
 func compile(t testing.TB, m *Model, o Optimizer, values map[string][]float32) trained {
 	t.Helper()
+	return compileOn(t, "auto", m, o, values)
+}
+
+// compileOn compiles for a level of the processor.
+func compileOn(t testing.TB, simd string, m *Model, o Optimizer, values map[string][]float32) trained {
+	t.Helper()
+	backend, err := cpu.Open(simd)
+	if err != nil {
+		t.Fatal(err)
+	}
 	p := mustLower(t, m, o)
-	machine, err := cpu.New().Compile(p)
+	machine, err := backend.Compile(p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,15 +319,16 @@ func (r *reference) one(name string, i, step int, w, g, decay float64) float64 {
 	return w - rate*first/(math.Sqrt(second)+r.o.Epsilon)
 }
 
-// TestGoldenLosses pins the first ten losses of two tiny runs. Seven digits:
-// the math library rounds exp and log differently on other processors.
+// TestGoldenLosses pins the first ten losses of two tiny runs in plain Go, which
+// every build has. Seven digits: the math library rounds exp and log differently
+// on other processors.
 func TestGoldenLosses(t *testing.T) {
 	all := networks()
 	for i, file := range map[int]string{3: "dnn.losses.txt", 18: "autoencoder.losses.txt"} {
 		n := all[i]
 		x, y := n.flows(64, 1)
 		m := mustBuild(t, n.a, n.o, 16)
-		c := compile(t, m, adam, mustInit(t, m, 1))
+		c := compileOn(t, "plain", m, adam, mustInit(t, m, 1))
 		if err := c.machine.Bind(kernels.Data{X: x, Rows: 64, Cols: n.a.Inputs, Y: y}); err != nil {
 			t.Fatal(err)
 		}

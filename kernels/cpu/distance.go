@@ -234,21 +234,21 @@ func plainNearest(least []float32, index []int32, v, xnorms, ynorms []float32, b
 }
 
 // TwoNearest is Nearest for rows and points without NaN and infinities, which
-// finds the least distance but one besides: +Inf where there is one point. There
-// may be at most 2²⁴ points.
-func (p *Points) TwoNearest(index []int32, distance, second, x []float32) {
+// finds the least distance but one besides: +Inf where there is one point. norms
+// are the rows' squared lengths, SquareSums rounded to float32. There may be at
+// most 2²⁴ points.
+func (p *Points) TwoNearest(index []int32, distance, second, x, norms []float32) {
 	rows := p.rows(x)
-	if len(index) != rows || len(distance) != rows || len(second) != rows {
-		panic("cpu: room for other than an index and two distances a row")
+	if len(index) != rows || len(distance) != rows || len(second) != rows || len(norms) != rows {
+		panic("cpu: other than a norm, and room for an index and two distances, a row")
 	}
 	var tile distanceTile
-	var room [sliceRows]float32
 	for i := range index {
 		index[i], distance[i], second[i] = 0, float32(math.Inf(1)), float32(math.Inf(1))
 	}
 	for first := 0; first < rows; first += sliceRows {
-		part, xnorms := p.slice(x, first, &room)
-		end := first + len(xnorms)
+		end := min(first+sliceRows, rows)
+		part, xnorms := x[first*p.packed.depth:end*p.packed.depth], norms[first:end]
 		for from := 0; from < p.count; from += tileCols {
 			ynorms := p.tile(&tile, len(xnorms), part, from)
 			p.level.twoNearest(distance[first:end], second[first:end], index[first:end], tile[:], xnorms, ynorms, from)

@@ -112,7 +112,9 @@ func (c distanceCase) checkTwoNearest(t testing.TB, what string, p *Points, d []
 	index, want, wantDistance := make([]int32, n), make([]int32, n), make([]float32, n)
 	p.Nearest(want, wantDistance, c.x)
 	distance, second := newFenced(n), newFenced(n)
-	p.TwoNearest(index, distance.v, second.v, c.x)
+	norms := make([]float32, n)
+	p.level.norms(norms, c.x, c.cols)
+	p.TwoNearest(index, distance.v, second.v, c.x, norms)
 	for i := range n {
 		next := float32(math.Inf(1))
 		for j, v := range d[i*p.Len():][:p.Len()] {
@@ -225,7 +227,7 @@ func TestDistancesAllocateNothing(t *testing.T) {
 		p.Set(c.points)
 		p.Distances(d, c.x)
 		p.Nearest(index, d[:10], c.x)
-		p.TwoNearest(index, least, second, c.x)
+		p.TwoNearest(index, least, second, c.x, d[:10])
 		p.Within(bits, c.x, 1)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -93,13 +93,14 @@ type search struct {
 	buffer  []float32 // rows
 	squares []float32 // distances to the nearest centre of a group,
 	seconds []float32 // to the nearest but one,
+	norms   []float32 // the squared lengths of rows,
 	index   []int32   // and which the nearest is
 }
 
 func newSearch(l *lloyd) *search {
 	return &search{
 		lloyd: l, tally: newTally(l.tally.exact, l.k), wanting: make([][]int32, len(l.groups)), current: make([]near, chunkRows),
-		buffer: make([]float32, blockRows*l.cols), squares: make([]float32, blockRows), seconds: make([]float32, blockRows), index: make([]int32, blockRows),
+		buffer: make([]float32, blockRows*l.cols), squares: make([]float32, blockRows), seconds: make([]float32, blockRows), norms: make([]float32, blockRows), index: make([]int32, blockRows),
 	}
 }
 
@@ -163,7 +164,7 @@ func (s *search) only(lo, hi int) {
 	}
 	x := s.rowsOf(s.open)
 	index, squares, seconds := s.index[:len(s.open)], s.squares[:len(s.open)], s.seconds[:len(s.open)]
-	s.groups[0].TwoNearest(index, squares, seconds, x)
+	s.groups[0].TwoNearest(index, squares, seconds, x, s.normsOf(s.open))
 	for at, i := range s.open {
 		found := near{squares[at], index[at]}
 		s.bound(i, 0, seconds[at])
@@ -203,7 +204,7 @@ func (s *search) ownGroups(lo int) {
 	}
 	s.compute(func(g int, rows []int32, x []float32) {
 		index, squares, seconds := s.index[:len(rows)], s.squares[:len(rows)], s.seconds[:len(rows)]
-		s.groups[g].TwoNearest(index, squares, seconds, x)
+		s.groups[g].TwoNearest(index, squares, seconds, x, s.normsOf(rows))
 		for i, row := range rows {
 			s.current[int(row)-lo] = near{squares[i], index[i] + int32(g*groupSize)}
 			s.bound(row, g, seconds[i])
@@ -229,7 +230,7 @@ func (s *search) otherGroups(lo int) {
 	}
 	s.compute(func(g int, rows []int32, x []float32) {
 		index, squares, seconds := s.index[:len(rows)], s.squares[:len(rows)], s.seconds[:len(rows)]
-		s.groups[g].TwoNearest(index, squares, seconds, x)
+		s.groups[g].TwoNearest(index, squares, seconds, x, s.normsOf(rows))
 		for i, row := range rows {
 			current, found := &s.current[int(row)-lo], near{squares[i], index[i] + int32(g*groupSize)}
 			if !found.before(*current) {
@@ -241,6 +242,14 @@ func (s *search) otherGroups(lo int) {
 			s.bound(row, g, seconds[i])
 		}
 	})
+}
+
+// normsOf is the squared lengths of rows, valid until the next call.
+func (s *search) normsOf(rows []int32) []float32 {
+	for i, r := range rows {
+		s.norms[i] = s.norm[r]
+	}
+	return s.norms[:len(rows)]
 }
 
 // compute hands out the rows that want each group, a block at a time, and clears

@@ -63,6 +63,7 @@ func finish(c *cli.Command) {
 // usageError is wrong use of the command line: exit code 2.
 type usageError string
 
+// Error is the text as it was written.
 func (e usageError) Error() string { return string(e) }
 
 func exitCode(err error) int {

@@ -50,6 +50,7 @@ const (
 	columnCount
 )
 
+// String is the column's name in a file.
 func (c column) String() string { return columnNames[c] }
 
 var columnNames = [columnCount]string{

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -13,6 +14,9 @@ func shell(t *testing.T, script string) []string {
 	t.Helper()
 	path, err := exec.LookPath("sh")
 	if err != nil {
+		if os.Getenv("REQUIRE_SHELL") != "" {
+			t.Fatal("no shell: ", err)
+		}
 		t.Skip("no shell: ", err)
 	}
 	return []string{path, "-c", script}

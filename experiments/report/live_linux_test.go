@@ -16,6 +16,9 @@ func terminal(t *testing.T) (draw *os.File, screen *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
+		if os.Getenv("REQUIRE_TERMINAL") != "" {
+			t.Fatalf("no pseudo-terminal: %v", err)
+		}
 		t.Skipf("no pseudo-terminal: %v", err)
 	}
 	t.Cleanup(func() { screen.Close() })
@@ -30,6 +33,9 @@ func terminal(t *testing.T) (draw *os.File, screen *os.File) {
 		err = unix.IoctlSetWinsize(int(draw.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 100})
 	}
 	if err != nil {
+		if os.Getenv("REQUIRE_TERMINAL") != "" {
+			t.Fatalf("no pseudo-terminal: %v", err)
+		}
 		t.Skipf("no pseudo-terminal: %v", err)
 	}
 	t.Cleanup(func() { draw.Close() })

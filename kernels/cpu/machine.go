@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"flowbench/kernels"
 )
@@ -16,7 +17,6 @@ type machine struct {
 	train, score []entry
 	classes      int
 	data         kernels.Data
-	bound        bool
 	valid        bool // every bound target is a class
 	closed       bool
 	step         step
@@ -60,27 +60,13 @@ func (m *machine) Bind(d kernels.Data) error {
 	if m.closed {
 		return errClosed
 	}
-	cols := 0
-	for _, b := range m.program.Buffers {
-		if b.Kind == kernels.Table {
-			cols = b.Cols
-		}
+	if err := m.program.CheckData(d); err != nil {
+		return fmt.Errorf("cpu: %w", err)
 	}
-	switch {
-	case d.Cols != cols:
-		return fmt.Errorf("cpu: data has %d columns, the program's table %d", d.Cols, cols)
-	case d.Rows < 1 || d.Rows > math.MaxInt32:
-		return fmt.Errorf("cpu: data has %d rows, want at least 1 and at most %d", d.Rows, math.MaxInt32)
-	case len(d.X) != d.Rows*d.Cols:
-		return fmt.Errorf("cpu: data holds %d values, want %d rows × %d columns", len(d.X), d.Rows, d.Cols)
-	case d.Y != nil && len(d.Y) != d.Rows:
-		return fmt.Errorf("cpu: data has %d targets for %d rows", len(d.Y), d.Rows)
-	}
-	m.data, m.bound = d, true
-	m.valid = m.classes == 0
-	if !m.valid && d.Y != nil {
-		m.valid = firstInvalid(d.Y, m.classes) < 0
-	}
+	m.data = d
+	m.step.x, m.step.targets = d.X, d.Y
+	invalid := func(y float32) bool { return !kernels.IsClass(y, m.classes) }
+	m.valid = m.classes == 0 || d.Y != nil && !slices.ContainsFunc(d.Y, invalid)
 	return nil
 }
 
@@ -102,76 +88,27 @@ func (m *machine) Train(b kernels.Batch) (kernels.StepResult, error) {
 }
 
 func (m *machine) checkTrain(b kernels.Batch) error {
-	switch {
-	case m.closed:
+	if m.closed {
 		return errClosed
-	case len(m.train) == 0:
-		return errors.New("cpu: the program has no training step")
-	case len(b.Rows) == 0:
-		return errors.New("cpu: the batch is empty")
-	case len(b.Rows) > m.program.Batch:
-		return fmt.Errorf("cpu: the batch has %d rows, the program at most %d", len(b.Rows), m.program.Batch)
-	case b.Step == 0:
-		return errors.New("cpu: step 0: steps count from 1")
 	}
-	if err := m.checkRows(b.Rows); err != nil {
-		return err
+	err := m.program.CheckBatch(b, m.data)
+	if err == nil && !m.valid {
+		err = m.data.CheckTargets(b.Rows, m.classes)
 	}
-	return m.checkTargets(b.Rows)
-}
-
-func (m *machine) checkRows(rows []int32) error {
-	if !m.bound {
-		return errors.New("cpu: no data bound: call Bind first")
-	}
-	for i, r := range rows {
-		if r < 0 || int(r) >= m.data.Rows {
-			return fmt.Errorf("cpu: row %d of the batch is table row %d, want 0 to %d", i, r, m.data.Rows-1)
-		}
-	}
-	m.step.x, m.step.targets = m.data.X, m.data.Y
-	return nil
-}
-
-func (m *machine) checkTargets(rows []int32) error {
-	if m.valid {
-		return nil
-	}
-	if m.data.Y == nil {
-		return errors.New("cpu: the loss needs targets, but the bound data has none")
-	}
-	for _, r := range rows {
-		if firstInvalid(m.data.Y[r:r+1], m.classes) >= 0 {
-			return fmt.Errorf("cpu: the target of table row %d is %v, want a class of 0 to %d", r, m.data.Y[r], m.classes-1)
-		}
+	if err != nil {
+		return fmt.Errorf("cpu: %w", err)
 	}
 	return nil
-}
-
-// firstInvalid is the index of the first target that is not a class, or -1.
-func firstInvalid(targets []float32, classes int) int {
-	for i, y := range targets {
-		if !(y >= 0 && y < float32(classes)) || y != float32(int(y)) {
-			return i
-		}
-	}
-	return -1
 }
 
 func (m *machine) Predict(rows []int32, dst []float32) error {
-	switch {
-	case m.closed:
+	if m.closed {
 		return errClosed
-	case len(m.score) == 0:
-		return errors.New("cpu: the program has no scoring part")
+	}
+	if err := m.program.CheckPredict(rows, dst, m.data); err != nil {
+		return fmt.Errorf("cpu: %w", err)
 	}
 	out := m.program.Buffers[m.program.Output]
-	if len(dst) != len(rows)*out.Cols {
-		return fmt.Errorf("cpu: room for %d values, want %d rows × %d columns", len(dst), len(rows), out.Cols)
-	}
-	if err := m.checkRows(rows); err != nil {
-		return err
-	}
 	m.step.training = false
 	for len(rows) > 0 {
 		n := min(len(rows), m.program.Batch)

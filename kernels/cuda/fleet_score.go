@@ -76,17 +76,13 @@ func (f *Fleet) score(rows [][]int32, dst [][]float32) error {
 
 // checkPredict says why rows cannot be scored into dst.
 func (m *machine) checkPredict(rows []int32, dst []float32) error {
-	switch {
-	case m.closed:
+	if m.closed {
 		return errClosed
-	case len(m.score) == 0:
-		return errNoScore
 	}
-	out := m.program.Buffers[m.program.Output]
-	if len(dst) != len(rows)*out.Cols {
-		return fmt.Errorf("cuda: room for %d values, want %d rows × %d columns", len(dst), len(rows), out.Cols)
+	if err := m.program.CheckPredict(rows, dst, m.data); err != nil {
+		return fmt.Errorf("cuda: %w", err)
 	}
-	return m.checkRows(rows)
+	return nil
 }
 
 // Predict waits for the device and scores together with whoever waits as well.

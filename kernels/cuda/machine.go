@@ -3,7 +3,6 @@ package cuda
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"flowbench/kernels"
 )
@@ -28,10 +27,7 @@ type machine struct {
 	closed bool
 }
 
-var (
-	errClosed  = errors.New("cuda: the machine is closed")
-	errNoScore = errors.New("cuda: the program has no scoring part")
-)
+var errClosed = errors.New("cuda: the machine is closed")
 
 // take waits for the device and returns what gives it back.
 func (m *machine) take() (done func()) {
@@ -50,26 +46,13 @@ func (m *machine) Bind(d kernels.Data) error {
 	if m.closed {
 		return errClosed
 	}
-	cols := 0
-	for _, b := range m.program.Buffers {
-		if b.Kind == kernels.Table {
-			cols = b.Cols
-		}
-	}
-	switch {
-	case d.Cols != cols:
-		return fmt.Errorf("cuda: data has %d columns, the program's table %d", d.Cols, cols)
-	case d.Rows < 1 || d.Rows > math.MaxInt32:
-		return fmt.Errorf("cuda: data has %d rows, want at least 1 and at most %d", d.Rows, math.MaxInt32)
-	case len(d.X) != d.Rows*d.Cols:
-		return fmt.Errorf("cuda: data holds %d values, want %d rows × %d columns", len(d.X), d.Rows, d.Cols)
-	case d.Y != nil && len(d.Y) != d.Rows:
-		return fmt.Errorf("cuda: data has %d targets for %d rows", len(d.Y), d.Rows)
+	if err := m.program.CheckData(d); err != nil {
+		return fmt.Errorf("cuda: %w", err)
 	}
 	if err := m.backend.release(m.table); err != nil {
 		return err
 	}
-	m.table = nil
+	m.table, m.data = nil, kernels.Data{}
 	t, err := m.backend.bind(d)
 	if err != nil {
 		return err
@@ -121,47 +104,15 @@ func (m *machine) checkAll(batches []kernels.Batch) error {
 }
 
 func (m *machine) checkTrain(b kernels.Batch) error {
-	switch {
-	case m.closed:
+	if m.closed {
 		return errClosed
-	case len(m.train) == 0:
-		return errors.New("cuda: the program has no training step")
-	case len(b.Rows) == 0:
-		return errors.New("cuda: the batch is empty")
-	case len(b.Rows) > m.program.Batch:
-		return fmt.Errorf("cuda: the batch has %d rows, the program at most %d", len(b.Rows), m.program.Batch)
-	case b.Step == 0:
-		return errors.New("cuda: step 0: steps count from 1")
 	}
-	if err := m.checkRows(b.Rows); err != nil {
-		return err
+	err := m.program.CheckBatch(b, m.data)
+	if err == nil {
+		err = m.data.CheckTargets(b.Rows, m.classes)
 	}
-	return m.checkTargets(b.Rows)
-}
-
-func (m *machine) checkRows(rows []int32) error {
-	if m.table == nil {
-		return errors.New("cuda: no data bound: call Bind first")
-	}
-	for i, r := range rows {
-		if r < 0 || int(r) >= m.data.Rows {
-			return fmt.Errorf("cuda: row %d of the batch is table row %d, want 0 to %d", i, r, m.data.Rows-1)
-		}
-	}
-	return nil
-}
-
-func (m *machine) checkTargets(rows []int32) error {
-	if m.classes == 0 {
-		return nil
-	}
-	if m.data.Y == nil {
-		return errors.New("cuda: the loss needs targets, but the bound data has none")
-	}
-	for _, r := range rows {
-		if y := m.data.Y[r]; !(y >= 0 && y < float32(m.classes)) || y != float32(int(y)) {
-			return fmt.Errorf("cuda: the target of table row %d is %v, want a class of 0 to %d", r, y, m.classes-1)
-		}
+	if err != nil {
+		return fmt.Errorf("cuda: %w", err)
 	}
 	return nil
 }

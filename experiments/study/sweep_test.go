@@ -111,7 +111,7 @@ func TestDeviceThatKeepsFailingIsLeftOut(t *testing.T) {
 		if slot == 0 {
 			return []string{faultVariable + "=device"}
 		}
-		return nil
+		return []string{restVariable + "=150ms"} // so that there is work left for the third failure
 	}
 	if _, err := sweep.Run(t.Context()); err != nil {
 		t.Errorf("with a sound device left: %v\n%s", err, said)

@@ -27,6 +27,7 @@ const (
 	Diverged   State = "diverged"   // met a NaN or an infinity
 	Failed     State = "failed"     // could not be trained
 	Superseded State = "superseded" // of an attempt: its result came after it was given up on
+	Paused     State = "paused"     // of an attempt: it reported a rung, and its trial waits for the decision
 )
 
 // Ended reports whether a trial in this state has nothing more to wait for.

@@ -11,6 +11,7 @@ import (
 	"github.com/agnivade/levenshtein"
 	"github.com/urfave/cli/v2"
 
+	"flowbench/experiments/slurm"
 	"flowbench/experiments/study"
 )
 
@@ -52,7 +53,7 @@ func finish(c *cli.Command) {
 			b.DisableDefaultText = true
 		}
 	}
-	if len(c.Subcommands) > 0 {
+	if len(c.Subcommands) > 0 && c.Action == nil {
 		c.Action = withoutCommand
 	}
 	for _, below := range c.Subcommands {
@@ -72,6 +73,8 @@ func exitCode(err error) int {
 	var machine *study.MachineError
 	var device *study.DeviceError
 	switch {
+	case errors.Is(err, study.ErrPreempted):
+		return slurm.RequeueExit // of a worker, for its batch script
 	case errors.As(err, &use), errors.As(err, &unknown):
 		return exitWrongUse
 	case errors.As(err, &machine):

@@ -24,7 +24,8 @@ func runsCommand() *cli.Command {
 			&cli.BoolFlag{Name: "attempts", Usage: "list every attempt at every trial: who made it, and how it ended"},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object a line of the table"},
 		},
-		Action: runRuns,
+		Subcommands: []*cli.Command{whyCommand()},
+		Action:      runRuns,
 	}
 }
 

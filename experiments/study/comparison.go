@@ -18,22 +18,24 @@ import (
 // Comparison sets the study's configurations side by side, as far as their
 // trials have ended.
 func (s *Study) Comparison(ctx context.Context) (*compare.Table, error) {
+	if err := s.Refresh(ctx); err != nil {
+		return nil, err
+	}
 	ends, err := s.ends(ctx)
 	if err != nil {
 		return nil, err
 	}
 	t := &compare.Table{Metric: s.Plan.Metric.Name, Maximize: s.Plan.Metric.Goal != "minimize"}
 	var example *train.Result
-	for i, c := range s.Plan.Configurations {
+	for i := range s.Plan.Configurations {
+		c := s.configuration(i)
 		row := compare.Configuration{
 			Study: s.Plan.Study, Name: c.Name, Model: c.Model, Baseline: c.Baseline, Params: c.params(),
 			Metrics: map[string][]*float64{},
 		}
 		replicate := 0
-		for _, trial := range s.Plan.Trials {
-			if trial.Configuration != i {
-				continue
-			}
+		for _, index := range s.Plan.trialsOf(i) {
+			trial := s.Plan.Trials[index]
 			end := ends[trial.Index]
 			row.Seeds = append(row.Seeds, trial.Seed)
 			addReplicate(&row, replicate, end)
@@ -47,7 +49,7 @@ func (s *Study) Comparison(ctx context.Context) (*compare.Table, error) {
 		t.Configurations = append(t.Configurations, row)
 	}
 	t.Title = s.title(example)
-	t.Named = s.Plan.named()
+	t.Named = s.named()
 	return t, nil
 }
 

@@ -56,7 +56,7 @@ func TestRefusedFolders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		st, err := Create(dir, s, p)
+		st, err := Create(dir, s, p, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func TestRefusedFolders(t *testing.T) {
 		dir := filepath.Join(root, "study")
 		c.make(dir)
 		before := listing(t, root)
-		st, err := Create(dir, s, plan)
+		st, err := Create(dir, s, plan, "")
 		if err == nil {
 			st.Close()
 			t.Errorf("%s: no error", c.name)
@@ -114,7 +114,7 @@ func TestFolderBelowAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Create(filepath.Join(path, "below", "study"), s, plan)
+	_, err = Create(filepath.Join(path, "below", "study"), s, plan, "")
 	if err == nil || !strings.Contains(err.Error(), "not a directory") || !strings.Contains(err.Error(), "--out") {
 		t.Errorf("got %v", err)
 	}
@@ -137,7 +137,7 @@ func TestReadOnlyFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Create(filepath.Join(root, "study"), s, plan)
+	_, err = Create(filepath.Join(root, "study"), s, plan, "")
 	if err == nil || !strings.Contains(err.Error(), "permission denied") || !strings.Contains(err.Error(), "--out") {
 		t.Errorf("got %v", err)
 	}
@@ -162,7 +162,7 @@ func TestFoldersThatAreTaken(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		st, err := Create(dir, s, plan)
+		st, err := Create(dir, s, plan, "")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -183,7 +183,7 @@ func TestSecondSweepIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := Create(dir, s, plan)
+	first, err := Create(dir, s, plan, "")
 	if err != nil {
 		t.Fatal(err)
 	}

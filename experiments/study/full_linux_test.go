@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -65,7 +66,8 @@ func TestDiskFullOfFlows(t *testing.T) {
 	wantEachTrialOnce(t, dir, 0)
 }
 
-// TestDiskFullOfTrials fills the disk in the midst of training, and makes room again.
+// TestDiskFullOfTrials fills the disk in the midst of training: the sweep says so
+// and waits, goes on when there is room again, and has lost nothing.
 func TestDiskFullOfTrials(t *testing.T) {
 	want := calm(t)
 	root := disk(t, "size=8m")
@@ -74,13 +76,33 @@ func TestDiskFullOfTrials(t *testing.T) {
 	p.atWork(dir, 0)
 	ballast := filepath.Join(root, "ballast")
 	fill(t, ballast)
-	wantOneMessage(t, p, "full", "make room", "run the same command again")
+	p.waitUntilSaid("waits for room")
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	runSweep(t, killSpec, dir, 2, nil)
+	if code := p.wait(); code != 0 {
+		t.Fatalf("exit code %d:\n%s", code, p.said)
+	}
+	if !strings.Contains(p.said.String(), "goes on") {
+		t.Errorf("it does not say that it goes on:\n%s", p.said)
+	}
 	wantSame(t, "after the disk was full", kept(t, dir), want)
-	wantEachTrialOnce(t, dir, 1)
+	wantEachTrialOnce(t, dir, 0)
+}
+
+// waitUntilSaid waits for words of a sweep that goes on.
+func (p *process) waitUntilSaid(words string) {
+	p.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(p.said.String(), words); time.Sleep(10 * time.Millisecond) {
+		select {
+		case <-p.end:
+			p.t.Fatalf("it ended before it said %q:\n%s", words, p.said)
+		default:
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("it never said %q:\n%s", words, p.said)
+		}
+	}
 }
 
 // fill writes to path until the disk is full.

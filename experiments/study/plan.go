@@ -12,6 +12,7 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"flowbench/experiments/pruner"
 	"flowbench/experiments/search"
 	"flowbench/experiments/spec"
 	"flowbench/experiments/store"
@@ -19,8 +20,9 @@ import (
 	"flowbench/train/checkpoint"
 )
 
-// Plan is every trial of a study: the configurations that the search chose, the
-// trivial baselines beside them, each with the replicates' seeds.
+// Plan is every trial of a study: the configurations that the search chose, or
+// will choose, the trivial baselines beside them, each with the replicates'
+// seeds. It is a function of the versions of the spec alone.
 type Plan struct {
 	Study          string          `json:"study"`
 	Single         bool            `json:"single"` // the spec as it stands, without its sweep
@@ -28,17 +30,26 @@ type Plan struct {
 	Configurations []Configuration `json:"configurations"`
 	Trials         []Trial         `json:"trials"`
 	Notes          []string        `json:"notes,omitempty"` // what the search could not give
+
+	versions []*spec.Spec
+	found    *search.Plan   // nil where Single
+	pruner   *pruner.Pruner // nil where every trial trains to its end
+	trials   [][]int        // configuration to its trials
 }
 
 // Configuration is one row of the comparison.
 type Configuration struct {
-	Name     string      `json:"name"`
-	Model    string      `json:"model"` // ModelConfig.Kind
-	Baseline bool        `json:"baseline"`
-	Params   spec.Params `json:"params"`
+	Name     string `json:"name"`
+	Model    string `json:"model"` // ModelConfig.Kind
+	Baseline bool   `json:"baseline"`
+	// Suggested says that Name, Model and Params come while the study runs, from
+	// what earlier configurations came to; the plan's file has none of them.
+	Suggested bool        `json:"suggested,omitempty"`
+	Params    spec.Params `json:"params"`
 
 	set spec.Params // what the variant that Params name sets
-	run *spec.Run
+	run *spec.Run   // nil until it is suggested, and where it cannot be trained
+	err error       // why it cannot be trained: its values do not go together
 }
 
 // Trial is one training run.
@@ -49,16 +60,35 @@ type Trial struct {
 	Seed          uint64 `json:"seed"`
 }
 
-// NewPlan plans the sweep of s: a function of the spec alone. Replicates come one
-// after another, and in each the baselines first, which show at once whether
-// the flows are what they should be.
-func NewPlan(s *spec.Spec) (*Plan, error) {
-	found, err := search.New(s)
+// NewPlan plans the sweep of s. See NewVersions.
+func NewPlan(s *spec.Spec) (*Plan, error) { return NewVersions([]*spec.Spec{s}) }
+
+// NewVersions plans a sweep whose spec was extended: versions are the spec as it
+// was first, and then after each extension. The trials of a version stand behind
+// those of the version before.
+//
+// The baselines come first: they show at once whether the flows are what they
+// should be. Where configurations are planned in advance and trained to their
+// end, replicates come one after another; where one waits for what others come
+// to, all replicates of a configuration stand together.
+func NewVersions(versions []*spec.Spec) (*Plan, error) {
+	found, err := search.Versions(versions)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Study: found.Study, Metric: found.Metric, Notes: found.Notes}
-	return p, p.fill(s, found.Configurations, found.Seeds)
+	s := versions[0]
+	p := &Plan{Study: found.Study, Metric: found.Metric, Notes: found.Notes, versions: versions, found: found}
+	if e := s.Sweep.EarlyTerminate; e != nil {
+		p.pruner = pruner.New(*e, s.MaxEpochs(), found.Metric.Goal != "minimize")
+	}
+	if err := p.addBaselines(s); err != nil {
+		return nil, err
+	}
+	if err := p.addConfigurations(found); err != nil {
+		return nil, err
+	}
+	p.addTrials(found.Seeds)
+	return p, nil
 }
 
 // NewSinglePlan plans s as it stands, without its sweep: one configuration, one seed.
@@ -67,11 +97,19 @@ func NewSinglePlan(s *spec.Spec) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Study: s.Name, Single: true, Metric: spec.Metric{Name: "validation.average_precision", Goal: "maximize"}}
-	return p, p.fill(s, []spec.Params{nil}, []uint64{run.Seed})
+	p := &Plan{
+		Study: s.Name, Single: true, versions: []*spec.Spec{s},
+		Metric: spec.Metric{Name: "validation.average_precision", Goal: "maximize"},
+	}
+	if err := p.addBaselines(s); err != nil {
+		return nil, err
+	}
+	p.Configurations = append(p.Configurations, Configuration{Name: configurationName(run, nil, 0), Model: run.Model.Kind, run: run})
+	p.addTrials([]uint64{run.Seed})
+	return p, nil
 }
 
-func (p *Plan) fill(s *spec.Spec, params []spec.Params, seeds []uint64) error {
+func (p *Plan) addBaselines(s *spec.Spec) error {
 	base, err := s.With(nil)
 	if err != nil {
 		return err
@@ -81,22 +119,90 @@ func (p *Plan) fill(s *spec.Spec, params []spec.Params, seeds []uint64) error {
 		run.Model = train.ModelConfig{Kind: kind}
 		p.Configurations = append(p.Configurations, Configuration{Name: kind, Model: kind, Baseline: true, run: &run})
 	}
-	for i, chosen := range params {
-		run, err := s.With(chosen)
+	return nil
+}
+
+func (p *Plan) addConfigurations(found *search.Plan) error {
+	for i := range found.Count {
+		if found.Adaptive {
+			p.Configurations = append(p.Configurations, Configuration{Name: fmt.Sprintf("suggested-%d", i), Suggested: true})
+			continue
+		}
+		c, err := p.resolve(i, found.Configurations[i])
 		if err != nil {
 			return err
 		}
-		p.Configurations = append(p.Configurations, Configuration{
-			Name: configurationName(run, chosen, i), Model: run.Model.Kind, Params: chosen, set: settings(s, chosen), run: run,
-		})
-	}
-	for r, seed := range seeds {
-		for i := range p.Configurations {
-			p.Trials = append(p.Trials, Trial{Index: len(p.Trials), Configuration: i, Replicate: r, Seed: seed})
-		}
+		p.Configurations = append(p.Configurations, c)
 	}
 	return nil
 }
+
+// resolve makes the configuration of what the search chose as its i-th.
+func (p *Plan) resolve(i int, chosen spec.Params) (Configuration, error) {
+	s := p.versions[p.found.Version(i)]
+	run, err := s.With(chosen)
+	if err != nil {
+		return Configuration{Params: chosen}, err
+	}
+	return Configuration{
+		Name: configurationName(run, chosen, i), Model: run.Model.Kind, Params: chosen, set: settings(s, chosen), run: run,
+	}, nil
+}
+
+// addTrials lists the trials, version after version.
+func (p *Plan) addTrials(seeds []uint64) {
+	p.trials = make([][]int, len(p.Configurations))
+	add := func(from, to int, together bool) {
+		outer, inner := len(seeds), to-from
+		if together {
+			outer, inner = inner, outer
+		}
+		for i := range outer {
+			for j := range inner {
+				c, r := from+j, i
+				if together {
+					c, r = from+i, j
+				}
+				p.trials[c] = append(p.trials[c], len(p.Trials))
+				p.Trials = append(p.Trials, Trial{Index: len(p.Trials), Configuration: c, Replicate: r, Seed: seeds[r]})
+			}
+		}
+	}
+	first, all := p.baselines(), len(p.Configurations)
+	if p.Single {
+		add(0, all, false)
+		return
+	}
+	if p.waits() {
+		add(0, first, false)
+		add(first, all, true)
+		return
+	}
+	from := 0
+	for v := range p.versions {
+		to := all
+		if v+1 < len(p.found.From) {
+			to = first + p.found.From[v+1]
+		}
+		add(from, to, false)
+		from = to
+	}
+}
+
+// baselines is how many there are: they are the first configurations.
+func (p *Plan) baselines() int { return len(train.Baselines()) }
+
+// waits says whether a trial may have to wait for what others come to.
+func (p *Plan) waits() bool { return p.pruner != nil || p.suggests() }
+
+// suggests says whether configurations are chosen while the study runs.
+func (p *Plan) suggests() bool { return p.found != nil && p.found.Adaptive }
+
+// trialsOf lists the trials of a configuration, by replicate.
+func (p *Plan) trialsOf(configuration int) []int { return p.trials[configuration] }
+
+// configuration is the index of what the search calls its i-th.
+func (p *Plan) configuration(i int) int { return p.baselines() + i }
 
 // configurationName is the variant, or else the kind of model, and a number.
 func configurationName(run *spec.Run, params spec.Params, i int) string {
@@ -113,18 +219,29 @@ func (s *Study) Run(index int) (*spec.Run, error) {
 		return nil, fmt.Errorf("study: the plan has no trial %d", index)
 	}
 	t := s.Plan.Trials[index]
-	run := s.Plan.Configurations[t.Configuration].run.Replicate(t.Replicate, t.Seed)
+	c := s.configuration(t.Configuration)
+	switch {
+	case c.err != nil:
+		return nil, c.err
+	case c.run == nil:
+		return nil, fmt.Errorf("study: nothing has been suggested for configuration %d yet", t.Configuration)
+	}
+	run := c.run.Replicate(t.Replicate, t.Seed)
 	return &run, nil
 }
 
 // trialName is what people call a trial.
-func (p *Plan) trialName(index int) string {
-	t := p.Trials[index]
-	return fmt.Sprintf("%s, replicate %d", p.Configurations[t.Configuration].Name, t.Replicate)
+func (s *Study) trialName(index int) string {
+	t := s.Plan.Trials[index]
+	return fmt.Sprintf("%s, replicate %d", s.configuration(t.Configuration).Name, t.Replicate)
 }
 
-// maxEpochs is the most epochs that a trial of c can take, over all members.
+// maxEpochs is the most epochs that a trial of c can take, over all members; 0
+// where that is not known yet.
 func (c Configuration) maxEpochs() int {
+	if c.run == nil {
+		return 0
+	}
 	return c.run.Train.Epochs * c.run.Model.Ensemble
 }
 
@@ -143,9 +260,11 @@ func settings(s *spec.Spec, chosen spec.Params) spec.Params {
 }
 
 // named lists the paths that variants set, and that no configuration chose.
-func (p *Plan) named() []string {
+func (s *Study) named() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	var names []string
-	for _, c := range p.Configurations {
+	for _, c := range s.Plan.Configurations {
 		for _, set := range c.set {
 			if _, chosen := c.Params.Get(set.Path); !chosen {
 				names = append(names, set.Path)
@@ -189,7 +308,10 @@ func (p *Plan) stored() []store.PlannedTrial {
 		if err != nil {
 			panic("study: " + err.Error())
 		}
-		trials[i] = store.PlannedTrial{Index: i, Configuration: t.Configuration, Replicate: t.Replicate, Seed: t.Seed, Params: params}
+		trials[i] = store.PlannedTrial{
+			Index: i, Configuration: t.Configuration, Replicate: t.Replicate, Seed: t.Seed, Params: params,
+			Waits: p.Configurations[t.Configuration].Suggested,
+		}
 	}
 	return trials
 }
@@ -214,8 +336,10 @@ func (p *Plan) equals(path string, known []byte) error {
 	return nil
 }
 
-// readPlan makes the plan of s again and makes sure that path holds it.
-func readPlan(path string, s *spec.Spec) (*Plan, error) {
+// readPlan makes the plan of s and its extensions again and makes sure that dir
+// holds it.
+func readPlan(dir string, s *spec.Spec, later []*spec.Spec) (*Plan, error) {
+	path := planPath(dir, len(later))
 	known, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
@@ -224,11 +348,11 @@ func readPlan(path string, s *spec.Spec) (*Plan, error) {
 	if err := json.Unmarshal(known, &kind); err != nil {
 		return nil, fmt.Errorf("plan: %s: %w", path, err)
 	}
-	plan := NewPlan
+	plan := func() (*Plan, error) { return NewVersions(append([]*spec.Spec{s}, later...)) }
 	if kind.Single {
-		plan = NewSinglePlan
+		plan = func() (*Plan, error) { return NewSinglePlan(s) }
 	}
-	p, err := plan(s)
+	p, err := plan()
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,7 @@ import (
 // its workers. What follows steers those.
 const (
 	restVariable  = "FLOWBENCH_TEST_REST"  // how long a worker rests before every step, such as 2ms
+	leaseVariable = "FLOWBENCH_TEST_LEASE" // the lease of a worker's claims, such as 300ms
 	faultVariable = "FLOWBENCH_TEST_FAULT" // how a worker misbehaves, see misbehave
 	limitVariable = "FLOWBENCH_TEST_LIMIT" // the largest file in bytes that a sweep and its workers may write
 )
@@ -103,7 +104,7 @@ func newSweep(ctx context.Context, s *spec.Spec, dir string, workers int, stderr
 	if err != nil {
 		return nil, err
 	}
-	st, err := Create(dir, s, plan)
+	st, err := Create(dir, s, plan, "")
 	if err != nil {
 		return nil, err
 	}
@@ -132,9 +133,12 @@ func workerProcess(ctx context.Context, args []string) error {
 		return err
 	}
 	defer st.Close()
-	w := &Worker{Study: st, Name: args[1], Backend: cpu.New()}
+	w := &Worker{Study: st, Name: args[1], Backend: cpu.New(), Say: func(line string) { fmt.Fprintln(os.Stderr, line) }}
 	if rest, err := time.ParseDuration(os.Getenv(restVariable)); err == nil {
 		w.Backend = slowed{w.Backend, func() { time.Sleep(rest) }}
+	}
+	if lease, err := time.ParseDuration(os.Getenv(leaseVariable)); err == nil {
+		w.Lease = lease
 	}
 	if fault := os.Getenv(faultVariable); fault != "" {
 		return misbehave(ctx, w, fault)
@@ -152,7 +156,7 @@ func misbehave(ctx context.Context, w *Worker, fault string) (err error) {
 	if err != nil {
 		return err
 	}
-	w.datasets = &datasets{set: set}
+	w.datasets, w.halt = &datasets{set: set}, newHalt()
 	if fault == "at once" {
 		os.Exit(deathCode)
 	}

@@ -6,7 +6,9 @@
 //
 //	study.json        the spec as it was written, and where it lay
 //	plan.json         every trial, written before the first one starts
-//	study.db          the store: who has claimed what, and how each trial ended
+//	study-1.json ...  the spec as it was extended, and plan-1.json ... the plan then
+//	study.db          the store: who has claimed what, and how each trial ended;
+//	                  or store.json, which names a store elsewhere
 //	data/             the prepared flows, where the spec names no prepared folder
 //	flows.sha256      the fingerprint of the flows, which must not change
 //	data-report.txt   the ledger, the split, what leaks, single features
@@ -23,7 +25,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 
 	"flowbench/data/prepared"
 	"flowbench/experiments/dataset"
@@ -37,6 +41,8 @@ const (
 	documentName   = "study.json"
 	planName       = "plan.json"
 	storeName      = "study.db"
+	locationName   = "store.json"
+	servedName     = "served.json"
 	dataName       = "data"
 	flowsName      = "flows.sha256"
 	reportName     = "data-report.txt"
@@ -48,19 +54,22 @@ const (
 // Study is a sweep in its folder. Close gives back its store and its lock.
 type Study struct {
 	Dir   string
-	Spec  *spec.Spec
+	Spec  *spec.Spec // as it was before any extension
 	Plan  *Plan
 	Store store.Store
 	lock  *fileLock // nil for a worker or a reader
+
+	mu sync.RWMutex // guards Plan.Configurations, which suggestions fill in
 
 	fresh bool     // Create found no study in the folder
 	made  []string // the folders that Create made, the innermost first
 }
 
 // Create makes the folder of a study of s at dir, or opens it to go on with it,
-// and locks it against a second sweep. A folder that holds something else, or
-// another study, is an error that says so.
-func Create(dir string, s *spec.Spec, plan *Plan) (*Study, error) {
+// and locks it against a second sweep. url is where its store is to be, see
+// store.Open; without one it is in the folder, or where it was before. A folder
+// that holds something else, or another study, is an error that says so.
+func Create(dir string, s *spec.Spec, plan *Plan, url string) (*Study, error) {
 	if err := checkFolder(dir); err != nil {
 		return nil, err
 	}
@@ -68,6 +77,23 @@ func Create(dir string, s *spec.Spec, plan *Plan) (*Study, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("output folder: %w; choose another with --out", err)
 	}
+	held, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	_, err = os.Stat(filepath.Join(dir, documentName))
+	fresh := errors.Is(err, fs.ErrNotExist)
+	study, err := create(dir, s, plan, url)
+	if err != nil {
+		held.unlock()
+		return nil, err
+	}
+	study.lock, study.fresh, study.made = held, fresh, made
+	return study, nil
+}
+
+// lockFolder keeps a second sweep out of a study's folder.
+func lockFolder(dir string) (*fileLock, error) {
 	held, err := tryLock(filepath.Join(dir, lockName))
 	var busy *errLocked
 	if errors.As(err, &busy) {
@@ -76,15 +102,7 @@ func Create(dir string, s *spec.Spec, plan *Plan) (*Study, error) {
 	if err != nil {
 		return nil, fmt.Errorf("output folder: %w; choose another with --out", err)
 	}
-	_, err = os.Stat(filepath.Join(dir, documentName))
-	fresh := errors.Is(err, fs.ErrNotExist)
-	study, err := create(dir, s, plan)
-	if err != nil {
-		held.unlock()
-		return nil, err
-	}
-	study.lock, study.fresh, study.made = held, fresh, made
-	return study, nil
+	return held, nil
 }
 
 // checkFolder refuses a folder that holds files but no study.
@@ -109,51 +127,70 @@ func checkFolder(dir string) error {
 }
 
 // create writes what is not there yet: the spec first, the plan next, the store last.
-func create(dir string, s *spec.Spec, plan *Plan) (*Study, error) {
+func create(dir string, s *spec.Spec, plan *Plan, url string) (*Study, error) {
 	if err := clearTemporary(dir); err != nil {
 		return nil, fmt.Errorf("output folder: %w", err)
 	}
 	if err := keepDocument(dir, s); err != nil {
 		return nil, err
 	}
-	if err := plan.keep(filepath.Join(dir, planName)); err != nil {
+	if err := plan.keep(planPath(dir, 0)); err != nil {
 		return nil, err
 	}
-	db, err := store.OpenSQLite(filepath.Join(dir, storeName))
+	if err := keepLocation(dir, url); err != nil {
+		return nil, err
+	}
+	study := &Study{Dir: dir, Spec: s, Plan: plan}
+	later, err := readVersions(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := db.Create(context.Background(), s.Name, plan.fingerprint(), plan.stored()); err != nil {
-		db.Close()
+	if study.Store, err = openStore(dir, s.Name, true); err != nil {
 		return nil, err
 	}
-	return &Study{Dir: dir, Spec: s, Plan: plan, Store: db}, nil
+	if err := study.fillStore(context.Background(), later); err != nil {
+		study.Store.Close()
+		return nil, err
+	}
+	return study, nil
 }
 
-// keepDocument writes study.json, or makes sure that the one there is of the same study.
+// keepDocument writes study.json, or makes sure that the one there is of the same
+// study. What of a spec does not decide results, such as a budget, may differ,
+// and is then that of s.
 func keepDocument(dir string, s *spec.Spec) error {
 	path := filepath.Join(dir, documentName)
+	raw, err := encodeDocument(s)
+	if err != nil {
+		return err
+	}
 	known, err := readSpec(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		document := s.Document()
-		if document.Path, err = filepath.Abs(document.Path); err != nil {
-			return fmt.Errorf("study: %w", err)
-		}
-		raw, err := json.MarshalIndent(document, "", "  ")
-		if err != nil {
-			return fmt.Errorf("study: %w", err)
-		}
-		if err := checkpoint.WriteFile(path, append(raw, '\n')); err != nil {
-			return fmt.Errorf("output folder: %w; choose another with --out", err)
-		}
-		return nil
 	case err != nil:
 		return err
 	case string(known.Canonical()) != string(s.Canonical()):
 		return fmt.Errorf("%s holds a study of another spec (%s as it was then); to sweep the new one choose another folder with --out, or remove this one", dir, known.Document().Path)
+	case known.Document().Text == s.Document().Text && slices.Equal(known.Document().Set, s.Document().Set):
+		return nil
+	}
+	if err := checkpoint.WriteFile(path, raw); err != nil {
+		return fmt.Errorf("output folder: %w; choose another with --out", err)
 	}
 	return nil
+}
+
+func encodeDocument(s *spec.Spec) ([]byte, error) {
+	document := s.Document()
+	var err error
+	if document.Path, err = filepath.Abs(document.Path); err != nil {
+		return nil, fmt.Errorf("study: %w", err)
+	}
+	raw, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("study: %w", err)
+	}
+	return append(raw, '\n'), nil
 }
 
 func readSpec(path string) (*spec.Spec, error) {
@@ -168,8 +205,8 @@ func readSpec(path string) (*spec.Spec, error) {
 	return spec.Restore(d)
 }
 
-// Open opens the study in dir to read it or to work in it.
-func Open(dir string) (*Study, error) {
+// Reopen opens the study in dir to go on with it, as Create does with its spec.
+func Reopen(dir string) (*Study, error) {
 	s, err := readSpec(filepath.Join(dir, documentName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is no study: it has no %s", dir, documentName)
@@ -177,23 +214,52 @@ func Open(dir string) (*Study, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := readPlan(filepath.Join(dir, planName), s)
+	plan, err := readPlan(dir, s, nil)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, storeName)
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("study: %w; flowbench sweep makes it whole again", err)
+	return Create(dir, s, plan, "")
+}
+
+// Open opens the study in dir to read it or to work in it.
+func Open(dir string) (*Study, error) { return open(dir, openStore) }
+
+// OpenServed is Open for a worker to which the sweep's launcher serves the store.
+func OpenServed(dir string) (*Study, error) { return open(dir, openServed) }
+
+func open(dir string, openStore func(dir, study string, create bool) (store.Store, error)) (*Study, error) {
+	s, err := readSpec(filepath.Join(dir, documentName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is no study: it has no %s", dir, documentName)
 	}
-	db, err := store.OpenSQLite(path)
 	if err != nil {
 		return nil, err
 	}
-	if held, err := db.Study(context.Background()); err != nil || held.Fingerprint != plan.fingerprint() {
+	later, err := readVersions(dir)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := readPlan(dir, s, later)
+	if err != nil {
+		return nil, err
+	}
+	db, err := openStore(dir, s.Name, false)
+	if err != nil {
+		return nil, err
+	}
+	study := &Study{Dir: dir, Spec: s, Plan: plan, Store: db}
+	held, err := db.Study(context.Background())
+	if err == nil && held.Fingerprint != plan.fingerprint() {
+		err = fmt.Errorf("study: the store of %s does not hold the trials of its plan; flowbench sweep makes a new study whole", dir)
+	}
+	if err == nil {
+		err = study.Refresh(context.Background())
+	}
+	if err != nil {
 		db.Close()
-		return nil, errors.Join(err, fmt.Errorf("study: %s does not hold the trials of %s; flowbench sweep makes a new study whole", path, planName))
+		return nil, err
 	}
-	return &Study{Dir: dir, Spec: s, Plan: plan, Store: db}, nil
+	return study, nil
 }
 
 // Close gives back the store and the lock.

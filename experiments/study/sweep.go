@@ -18,6 +18,7 @@ import (
 
 	"flowbench/experiments/compare"
 	"flowbench/experiments/store"
+	"flowbench/train"
 )
 
 // maxDeaths is how many workers may die in a row, without a trial ending in
@@ -41,11 +42,13 @@ type Sweep struct {
 	Watch func(Progress)
 }
 
-// Run trains every trial that has not ended, and writes and
-// returns the comparison. When ctx ends, workers put their trials back, and the
-// error is ctx's; the same study can be run again.
+// Run trains every trial that has not ended, and writes and returns the
+// comparison. When ctx ends, workers put their trials back, and the error is
+// ctx's; the same study can be run again. Where the study is stopped, as when its
+// budget is spent, the error is a *store.StoppedError and the comparison is of
+// what has ended.
 func (s *Sweep) Run(ctx context.Context) (*compare.Table, error) {
-	if err := s.Study.requeueOrphans(ctx); err != nil {
+	if err := s.Study.begin(ctx); err != nil {
 		return nil, err
 	}
 	over, err := s.Study.over(ctx)
@@ -57,11 +60,60 @@ func (s *Sweep) Run(ctx context.Context) (*compare.Table, error) {
 			return nil, err
 		}
 	}
-	table, err := s.Study.Comparison(ctx)
+	return s.Study.finish(ctx)
+}
+
+// begin allows claims, which an earlier sweep may have stopped, and puts back
+// what dead workers of this machine hold.
+func (s *Study) begin(ctx context.Context) error {
+	if err := s.Store.SetControl(ctx, store.Control{At: time.Now()}); err != nil {
+		return err
+	}
+	return s.requeueOrphans(ctx)
+}
+
+// finish writes and returns the comparison, drops what only trials that will
+// never go on would need, and says why the study is stopped, if it is.
+func (s *Study) finish(ctx context.Context) (*compare.Table, error) {
+	if err := s.dropPruned(ctx); err != nil {
+		return nil, err
+	}
+	table, err := s.Comparison(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return table, explain(s.Study.writeComparison(table))
+	if err := explain(s.writeComparison(table)); err != nil {
+		return nil, err
+	}
+	over, err := s.over(ctx)
+	if err != nil || over {
+		return table, err
+	}
+	c, err := s.Store.Control(ctx)
+	if err == nil && c.Stopped {
+		err = &store.StoppedError{Control: c}
+	}
+	return table, err
+}
+
+// dropPruned removes the checkpoints of pruned trials.
+func (s *Study) dropPruned(ctx context.Context) error {
+	if s.Plan.pruner == nil {
+		return nil
+	}
+	trials, err := s.Store.Trials(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range trials {
+		if t.State != store.Pruned {
+			continue
+		}
+		if err := train.RemoveCheckpoints(s.trialDir(t.Index)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // train keeps Workers processes alive until every trial has ended.

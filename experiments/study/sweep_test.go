@@ -218,7 +218,7 @@ func planned(t *testing.T) *Study {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := Create(filepath.Join(t.TempDir(), "study"), s, plan)
+	st, err := Create(filepath.Join(t.TempDir(), "study"), s, plan, "")
 	if err != nil {
 		t.Fatal(err)
 	}

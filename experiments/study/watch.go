@@ -60,6 +60,9 @@ func (s *Study) Progress(ctx context.Context) (*Progress, error) {
 // progress leaves the epochs out of all but the running trials where all is not
 // set: no more than a live view shows, and a few files to read.
 func (s *Study) progress(ctx context.Context, all bool) (*Progress, error) {
+	if err := s.Refresh(ctx); err != nil {
+		return nil, err
+	}
 	trials, err := s.Store.Trials(ctx)
 	if err != nil {
 		return nil, err
@@ -72,8 +75,8 @@ func (s *Study) progress(ctx context.Context, all bool) (*Progress, error) {
 }
 
 func (s *Study) progressOf(t store.Trial, epochs bool) TrialProgress {
-	c := s.Plan.Configurations[s.Plan.Trials[t.Index].Configuration]
-	p := TrialProgress{Index: t.Index, Name: s.Plan.trialName(t.Index), State: t.State, Reason: t.Reason, MaxEpochs: c.maxEpochs()}
+	c := s.configuration(s.Plan.Trials[t.Index].Configuration)
+	p := TrialProgress{Index: t.Index, Name: s.trialName(t.Index), State: t.State, Reason: t.Reason, MaxEpochs: c.maxEpochs()}
 	if !epochs {
 		return p
 	}

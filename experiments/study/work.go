@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"flowbench/experiments/spec"
@@ -35,28 +36,88 @@ type Worker struct {
 	// Slots is how many trials are trained at once, for a Backend that gains by
 	// it; 0 is one.
 	Slots int
+	// GPUs is how many the worker holds, and Job what a cluster's scheduler calls
+	// it: the store records them.
+	GPUs int
+	Job  string
+	// Preempt, once closed, makes the worker save its trials at their next steps,
+	// give them back and end with ErrPreempted. It may be nil.
+	Preempt <-chan struct{}
+	// Say, where set, hears what keeps the worker waiting.
+	Say func(string)
 
 	datasets *datasets
+	halt     *halt
+	skew     atomic.Int64 // of the store's clock against this machine's, in nanoseconds
 }
 
-// Work claims and trains until every trial of the study has ended, or ctx does.
-// A trial that ctx interrupts goes back to the plan and is resumed from its
-// last checkpoint by whoever claims it next.
+// ErrPreempted ends a worker that was told to save its trials and make way.
+var ErrPreempted = errors.New("told to make way: the trials are saved and go back to the plan")
+
+// halt tells a worker's trials to save and end; the first to ask for it says why.
+type halt struct {
+	once sync.Once
+	done chan struct{}
+	why  error
+}
+
+func newHalt() *halt { return &halt{done: make(chan struct{})} }
+
+func (h *halt) ask(why error) {
+	h.once.Do(func() {
+		h.why = why
+		close(h.done)
+	})
+}
+
+// asked is why the worker is to end, or nil.
+func (h *halt) asked() error {
+	select {
+	case <-h.done:
+		return h.why
+	default:
+		return nil
+	}
+}
+
+// Work claims and trains until every trial of the study has ended, ctx does, or
+// the study is stopped, which is no error of the worker. A trial that is cut
+// short goes back to the plan and is resumed from its last checkpoint by whoever
+// claims it next.
 func (w *Worker) Work(ctx context.Context) error {
 	set, err := w.Study.flows(ctx)
 	if err != nil {
 		return err
 	}
 	defer set.Close()
-	w.datasets = &datasets{set: set}
+	w.datasets, w.halt = &datasets{set: set}, newHalt()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	attended, err := w.attend(ctx)
+	if err != nil {
+		return err
+	}
+	err = w.fillAll(ctx, cancel)
+	cancel()
+	<-attended
+	w.leave(context.WithoutCancel(ctx), err)
+	var stopped *store.StoppedError
+	if errors.As(err, &stopped) {
+		w.say("stops: %s", stopped.Control.Reason)
+		return nil
+	}
+	return err
+}
+
+// fillAll keeps every slot filled. It returns the error that says most: that of a
+// slot that failed before those of slots that it ended.
+func (w *Worker) fillAll(ctx context.Context, cancel func()) error {
 	slots := &slots{open: max(w.Slots, 1)}
 	ends := make(chan error, slots.open)
 	for range cap(ends) {
 		go func() {
 			err := w.fill(ctx, slots)
-			if err != nil {
+			if err != nil && w.halt.asked() == nil {
 				cancel()
 			}
 			ends <- err
@@ -95,26 +156,46 @@ var errSlotClosed = errors.New("the device has no memory for so many trials at o
 // fill trains one trial after another.
 func (w *Worker) fill(ctx context.Context, slots *slots) error {
 	for {
-		claim, err := w.Study.Store.Claim(ctx, w.Name, w.lease(), time.Now())
+		claim, err := w.next(ctx)
+		if err != nil || claim == nil {
+			return err
+		}
+		err = w.serve(ctx, claim, slots)
+		if errors.Is(err, errSlotClosed) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		if claim != nil {
-			err := w.serve(ctx, claim, slots)
-			if errors.Is(err, errSlotClosed) {
-				return nil
+	}
+}
+
+// next waits for a trial to train; nil where every one has ended.
+func (w *Worker) next(ctx context.Context) (*store.Claim, error) {
+	for {
+		if err := w.halt.asked(); err != nil {
+			return nil, err
+		}
+		if err := w.waitForRoom(ctx); err != nil {
+			return nil, err
+		}
+		var claim *store.Claim
+		err := w.whenRoom(ctx, func() (err error) {
+			if err = w.Study.conduct(ctx); err == nil {
+				claim, err = w.Study.Store.Claim(ctx, w.Name, w.lease(), w.now())
 			}
-			if err != nil {
-				return err
-			}
-			continue
+			return err
+		})
+		if err != nil || claim != nil {
+			return claim, err
 		}
 		if over, err := w.Study.over(ctx); over || err != nil {
-			return err
+			return nil, err
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
+		case <-w.halt.done:
 		case <-time.After(pollTime):
 		}
 	}
@@ -125,6 +206,15 @@ func (w *Worker) lease() time.Duration {
 		return w.Lease
 	}
 	return leaseTime
+}
+
+// now is the time by the store's clock.
+func (w *Worker) now() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }
+
+func (w *Worker) say(format string, args ...any) {
+	if w.Say != nil {
+		w.Say(fmt.Sprintf("worker %s "+format, append([]any{w.Name}, args...)...))
+	}
 }
 
 // over says whether no trial is planned or running any more.
@@ -141,14 +231,14 @@ func (s *Study) over(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// serve trains a claimed trial and reports how it ended. Its error is the
-// context's, the store's or a *MachineError; a trial that fails is no error of
-// the worker.
+// serve trains a claimed trial to its end or its next rung, and reports that.
+// Its error is the context's, the store's, why the worker is to halt, or a
+// *MachineError; a trial that fails is no error of the worker.
 func (w *Worker) serve(ctx context.Context, claim *store.Claim, slots *slots) error {
 	trialCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stopped := w.heartbeat(trialCtx, cancel, claim)
-	result, err := w.train(trialCtx, claim.Trial)
+	result, err := w.train(trialCtx, claim)
 	cancel()
 	lost := <-stopped
 	interrupted := ctx.Err()
@@ -160,23 +250,49 @@ func (w *Worker) serve(ctx context.Context, claim *store.Claim, slots *slots) er
 		return nil // the trial is another's by now
 	case interrupted != nil && err != nil:
 		return errors.Join(interrupted, w.release(ctx, claim))
+	case errors.Is(err, train.ErrPreempted):
+		return errors.Join(w.halt.asked(), w.release(ctx, claim))
 	case err != nil && outOfDeviceMemory(err) && slots.close():
 		return errors.Join(errSlotClosed, w.release(ctx, claim))
 	case err != nil && deviceFault(err):
 		w.release(ctx, claim)
 		return &DeviceError{claim.Trial, err}
+	case err != nil && diskFull(err):
+		return w.pause(ctx, claim, err)
 	case err != nil && refused(err):
-		// A release that fails too, as on a full disk, is left to the sweep or the lease.
+		// A release that fails too is left to the sweep or the lease.
 		w.release(ctx, claim)
 		return &MachineError{claim.Trial, err}
+	}
+	return w.whenRoom(ctx, func() error { return w.report(ctx, claim, result, err) })
+}
+
+// report tells the store how a claim ended.
+func (w *Worker) report(ctx context.Context, claim *store.Claim, result *train.Result, err error) error {
+	switch {
 	case err != nil:
-		return ignoreSuperseded(w.Study.Store.Finish(ctx, claim, store.Failed, err.Error(), nil, time.Now()))
+		return ignoreSuperseded(w.fail(ctx, claim, err))
+	case result.State == train.StatePaused:
+		return ignoreSuperseded(w.reportRung(ctx, claim, result))
 	}
 	raw, err := json.Marshal(result.Metrics)
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
-	return ignoreSuperseded(w.Study.Store.Finish(ctx, claim, store.State(result.State), result.Reason, raw, time.Now()))
+	end := store.End{State: store.State(result.State), Reason: result.Reason, Result: raw}
+	return ignoreSuperseded(w.Study.Store.Finish(ctx, claim, end, w.now()))
+}
+
+// fail reports a failure. What another attempt would meet again gets none.
+func (w *Worker) fail(ctx context.Context, claim *store.Claim, err error) error {
+	end := store.End{State: store.Failed, Reason: err.Error(), Retries: w.Study.retries()}
+	if outOfDeviceMemory(err) {
+		end.Retries = 0
+	}
+	if err := w.Study.Store.Finish(ctx, claim, end, w.now()); err != nil {
+		return err
+	}
+	return w.Study.enforceFailures(ctx, w.now())
 }
 
 func (w *Worker) release(ctx context.Context, claim *store.Claim) error {
@@ -206,8 +322,9 @@ func (w *Worker) heartbeat(ctx context.Context, cancel func(), claim *store.Clai
 				return
 			case <-beat.C:
 			}
-			err := w.Study.Store.Heartbeat(ctx, claim, time.Now())
-			if err != nil && ctx.Err() == nil {
+			err := w.Study.Store.Heartbeat(ctx, claim, w.now())
+			// On a full disk the trial goes on for as long as it needs none of it.
+			if err != nil && ctx.Err() == nil && !diskFull(err) {
 				stopped <- err
 				cancel()
 				return
@@ -217,14 +334,14 @@ func (w *Worker) heartbeat(ctx context.Context, cancel func(), claim *store.Clai
 	return stopped
 }
 
-// train runs trial index in its folder. The folder's lock keeps out a worker
-// that lost its claim but has not noticed yet.
-func (w *Worker) train(ctx context.Context, index int) (*train.Result, error) {
-	run, err := w.Study.Run(index)
+// train runs a claim's trial in its folder, to the next rung or to its end. The
+// folder's lock keeps out a worker that lost its claim but has not noticed yet.
+func (w *Worker) train(ctx context.Context, claim *store.Claim) (*train.Result, error) {
+	run, err := w.Study.Run(claim.Trial)
 	if err != nil {
 		return nil, err
 	}
-	dir := w.Study.trialDir(index)
+	dir := w.Study.trialDir(claim.Trial)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("trial folder: %w", err)
 	}
@@ -241,10 +358,10 @@ func (w *Worker) train(ctx context.Context, index int) (*train.Result, error) {
 		return nil, fmt.Errorf("trial folder: %w", err)
 	}
 	defer log.Close()
-	return w.trainLogged(ctx, run, dir, log)
+	return w.trainLogged(ctx, claim, run, dir, log)
 }
 
-func (w *Worker) trainLogged(ctx context.Context, run *spec.Run, dir string, log io.Writer) (*train.Result, error) {
+func (w *Worker) trainLogged(ctx context.Context, claim *store.Claim, run *spec.Run, dir string, log io.Writer) (*train.Result, error) {
 	say := func(format string, args ...any) {
 		fmt.Fprintf(log, "%s %s\n", time.Now().UTC().Format(time.RFC3339), fmt.Sprintf(format, args...))
 	}
@@ -261,7 +378,7 @@ func (w *Worker) trainLogged(ctx context.Context, run *spec.Run, dir string, log
 	trial := &train.Trial{
 		Config: run.Config, Data: data.Data, Seed: run.Seed, Backend: w.Backend,
 		Dir: dir, Fingerprint: trialFingerprint(run, data.Fingerprint, w.Backend.Name()),
-		Log: log,
+		Log: log, Until: w.Study.until(claim), Warn: w.halt.done,
 		OnEpoch: func(m train.EpochMetrics) error {
 			say("member %d epoch %d: %s", m.Member, m.Epoch, epochLine(m))
 			return nil

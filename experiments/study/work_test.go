@@ -45,7 +45,7 @@ func newWorker(t *testing.T, st *Study, name string, rest func()) *Worker {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { set.Close() })
-	w.datasets = &datasets{set: set}
+	w.datasets, w.halt = &datasets{set: set}, newHalt()
 	return w
 }
 
@@ -212,7 +212,7 @@ func TestTrialThatEndsAsTheInterruptComesIsReported(t *testing.T) {
 	dir := st.trialDir(network)
 	w := newWorker(t, st, "w", nil)
 	claim := claimNext(t, w)
-	if _, err := w.train(t.Context(), claim.Trial); err != nil {
+	if _, err := w.train(t.Context(), claim); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "result.json")); err != nil {
@@ -238,7 +238,7 @@ func TestTrialThatFailsIsTriedAgain(t *testing.T) {
 	st := preparedStudy(t)
 	w := newWorker(t, st, "w", nil)
 	w.Backend = broken{w.Backend, errors.New("no such instruction")}
-	for i := range store.MaxFailures {
+	for i := range 1 + st.retries() {
 		if err := w.serve(t.Context(), claimNext(t, w), &slots{open: 1}); err != nil {
 			t.Fatalf("attempt %d: %v", i+1, err)
 		}
@@ -256,13 +256,13 @@ func TestTrialThatFailsIsTriedAgain(t *testing.T) {
 func TestWhatTheMachineRefusesIsNoFailureOfTheTrial(t *testing.T) {
 	st := preparedStudy(t)
 	w := newWorker(t, st, "w", nil)
-	w.Backend = broken{w.Backend, &os.PathError{Op: "write", Path: "checkpoint", Err: syscall.ENOSPC}}
+	w.Backend = broken{w.Backend, &os.PathError{Op: "write", Path: "checkpoint", Err: syscall.EROFS}}
 	err := w.serve(t.Context(), claimNext(t, w), &slots{open: 1})
 	var machine *MachineError
 	if !errors.As(err, &machine) || machine.Trial != network {
 		t.Fatalf("got %v", err)
 	}
-	for _, part := range []string{"trial 0003", "no space left", "make room on the disk, then run the same command again"} {
+	for _, part := range []string{"trial 0003", "read-only file system", "make the file system writable, then run the same command again"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q lacks %q", err, part)
 		}

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Proves that a long sweep needs no more memory at its end than at its start, and
+# that a large study answers at once: sweeps very many very small trials, watches
+# the memory of the sweep and of its workers, and times flowbench runs and compare.
+#
+# usage: scripts/soak.sh [TRIALS]     default 5000
+# Needs Go and procps. Exit 1 where memory grew by 5 % or more
+# from a fifth of the trials to the last, or an answer took 2 s; the folder is then kept.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+trials=${1:-5000}
+work=$(mktemp -d "${TMPDIR:-/tmp}/soak.XXXXXX")
+dir=$work/study
+
+fail() {
+	echo "FAILED: $*" >&2
+	echo "everything lies in $work" >&2
+	exit 1
+}
+
+cat >"$work/spec.yaml" <<-SPEC
+	name: soak
+	data:
+	  source: synth://infiltration?seed=7&rows=400
+	  positive: [Infiltration]
+	  split: {by: random, train: 0.5, validation: 0.2, test: 0.3, seed: 1}
+	model: {kind: dnn, hidden: [4]}
+	train: {batch: 64, epochs: 1}
+	sweep:
+	  method: random
+	  trials: $((trials - 3))
+	  parameters:
+	    optimizer.learning_rate: {distribution: log_uniform, min: 1e-4, max: 1e-1}
+	    model.dropout: {distribution: uniform, min: 0, max: 0.5}
+SPEC
+CGO_ENABLED=0 go build -o "$work/flowbench" .
+
+# memory is the resident kilobytes of the sweep and its workers, without pages of
+# mapped files, which are the kernel's to drop.
+memory() {
+	local pid sum=0
+	for pid in "$sweep" $(pgrep -P "$sweep"); do
+		sum=$((sum + $(awk '/^RssAnon:/ {print $2}' "/proc/$pid/status" 2>/dev/null || echo 0)))
+	done
+	echo "$sum"
+}
+
+"$work/flowbench" sweep "$work/spec.yaml" --workers 2 --device cpu --out "$dir" >"$work/log" 2>&1 &
+sweep=$!
+samples=()
+while kill -0 "$sweep" 2>/dev/null; do
+	sleep 1
+	done_now=$(find "$dir/trials" -maxdepth 2 -name result.json 2>/dev/null | wc -l)
+	[ "$done_now" -eq 0 ] || samples+=("$done_now $(memory)")
+done
+wait "$sweep" || fail "the sweep ended with exit code $?: $(tail -3 "$work/log")"
+
+# A collector lets memory swing; medians of a span at either end do not.
+median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
+early=$(printf '%s\n' "${samples[@]}" | awk -v n="$trials" '$1 >= n / 5 && $1 <= n * 2 / 5 && $2 > 0 {print $2}' | median)
+late=$(printf '%s\n' "${samples[@]}" | awk -v n="$trials" '$1 >= n * 4 / 5 && $2 > 0 {print $2}' | median)
+[ -n "$early" ] && [ -n "$late" ] || fail "too few samples: give it more trials"
+echo "$trials trials: memory $early kB at a fifth, $late kB at the end ($(awk -v a="$early" -v b="$late" 'BEGIN {printf "%+.1f", 100 * (b / a - 1)}') %)"
+awk -v a="$early" -v b="$late" 'BEGIN {exit b < 1.05 * a ? 0 : 1}' || fail "memory grew by 5 % or more"
+
+answer() {
+	local began took
+	began=$(date +%s%3N)
+	"$work/flowbench" "$@" >"$work/answer" || fail "flowbench $*"
+	took=$(($(date +%s%3N) - began))
+	echo "flowbench $1: $took ms, $(wc -l <"$work/answer") lines"
+	[ "$took" -lt 2000 ] || fail "flowbench $1 took $took ms"
+}
+answer runs "$dir"
+answer compare "$dir"
+rm -rf "$work"

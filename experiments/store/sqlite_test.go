@@ -199,7 +199,7 @@ func child(path string) error {
 			continue
 		}
 		time.Sleep(time.Millisecond) // the training
-		switch err := s.Finish(ctx, c, store.Done, "", nil, time.Now()); {
+		switch err := s.Finish(ctx, c, store.End{State: store.Done}, time.Now()); {
 		case errors.Is(err, store.ErrSuperseded):
 		case err != nil:
 			return err
@@ -320,7 +320,7 @@ func BenchmarkClaimFinish(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := s.Finish(b.Context(), c, store.Done, "", nil, time.Now()); err != nil {
+		if err := s.Finish(b.Context(), c, store.End{State: store.Done}, time.Now()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -24,6 +24,8 @@ const (
 	leaseTime = 30 * time.Second
 	// pollTime is how often an idle worker looks for a trial.
 	pollTime = 300 * time.Millisecond
+	// retries is how many failures of a trial are followed by another attempt.
+	retries = 2
 )
 
 // Worker claims trials of a study and trains them.
@@ -170,13 +172,13 @@ func (w *Worker) serve(ctx context.Context, claim *store.Claim, slots *slots) er
 		w.release(ctx, claim)
 		return &MachineError{claim.Trial, err}
 	case err != nil:
-		return ignoreSuperseded(w.Study.Store.Finish(ctx, claim, store.Failed, err.Error(), nil, time.Now()))
+		return ignoreSuperseded(w.Study.Store.Finish(ctx, claim, store.End{State: store.Failed, Reason: err.Error(), Retries: retries}, time.Now()))
 	}
 	raw, err := json.Marshal(result.Metrics)
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
-	return ignoreSuperseded(w.Study.Store.Finish(ctx, claim, store.State(result.State), result.Reason, raw, time.Now()))
+	return ignoreSuperseded(w.Study.Store.Finish(ctx, claim, store.End{State: store.State(result.State), Reason: result.Reason, Result: raw}, time.Now()))
 }
 
 func (w *Worker) release(ctx context.Context, claim *store.Claim) error {

@@ -238,7 +238,7 @@ func TestTrialThatFailsIsTriedAgain(t *testing.T) {
 	st := preparedStudy(t)
 	w := newWorker(t, st, "w", nil)
 	w.Backend = broken{w.Backend, errors.New("no such instruction")}
-	for i := range store.MaxFailures {
+	for i := range retries + 1 {
 		if err := w.serve(t.Context(), claimNext(t, w), &slots{open: 1}); err != nil {
 			t.Fatalf("attempt %d: %v", i+1, err)
 		}

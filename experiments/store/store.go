@@ -18,6 +18,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -61,12 +62,16 @@ type OtherStudyError struct {
 }
 
 func (e *OtherStudyError) Error() string {
-	if e.Name == e.WantedName {
-		return fmt.Sprintf("%s holds study %s as its spec was before (plan %.12s, now %.12s): choose another output folder for the new spec, or go back to the old one",
-			e.Path, e.Name, e.Fingerprint, e.WantedFingerprint)
+	another := "another output folder"
+	if strings.Contains(e.Path, "://") {
+		another += " and another store"
 	}
-	return fmt.Sprintf("%s holds study %s (plan %.12s), not %s (plan %.12s): choose another output folder",
-		e.Path, e.Name, e.Fingerprint, e.WantedName, e.WantedFingerprint)
+	if e.Name == e.WantedName {
+		return fmt.Sprintf("%s holds study %s as its spec was before (plan %.12s, now %.12s): choose %s for the new spec, or go back to the old one",
+			e.Path, e.Name, e.Fingerprint, e.WantedFingerprint, another)
+	}
+	return fmt.Sprintf("%s holds study %s (plan %.12s), not %s (plan %.12s): choose %s",
+		e.Path, e.Name, e.Fingerprint, e.WantedName, e.WantedFingerprint, another)
 }
 
 // PlannedTrial is one line of a study's plan. The store keeps everything but

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 )
 
 // Create implements Store.
@@ -37,26 +39,47 @@ func checkPlan(trials []PlannedTrial) {
 	}
 }
 
+// insertedAtOnce is how many trials one statement inserts: enough that the way
+// to a server is not what counts, and few enough for its 65,535 parameters.
+const insertedAtOnce = 500
+
 func insertTrials(tx *transaction, trials []PlannedTrial) error {
-	for _, p := range trials {
-		if p.Seed > math.MaxInt64 {
-			return fmt.Errorf("the seed of trial %d is %d, more than a table can hold", p.Index, p.Seed)
+	for part := range slices.Chunk(trials, insertedAtOnce) {
+		var rows strings.Builder
+		var args []any
+		for i, p := range part {
+			values, err := p.columns()
+			if err != nil {
+				return err
+			}
+			if i > 0 {
+				rows.WriteByte(',')
+			}
+			n := len(args)
+			fmt.Fprintf(&rows, "(?%d, ?%d, ?%d, ?%d, ?%d, ?%d, ?%d)", n+1, n+2, n+3, n+4, n+5, n+6, n+7)
+			args = append(args, values...)
 		}
-		params, err := textOf(p.Params)
-		if err != nil {
-			return fmt.Errorf("the parameters of trial %d are no JSON: %w", p.Index, err)
-		}
-		reason := ""
-		if p.Waits {
-			reason = "waits for its suggestion"
-		}
-		_, err = tx.exec(`INSERT INTO trial (idx, configuration, replicate, seed, params, waits, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)`,
-			p.Index, p.Configuration, p.Replicate, int64(p.Seed), params, bit(p.Waits), reason)
-		if err != nil {
+		if _, err := tx.exec(`INSERT INTO trial (idx, configuration, replicate, seed, params, waits, reason) VALUES `+rows.String(), args...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// columns are what insertTrials writes of a trial.
+func (p PlannedTrial) columns() ([]any, error) {
+	if p.Seed > math.MaxInt64 {
+		return nil, fmt.Errorf("the seed of trial %d is %d, more than a table can hold", p.Index, p.Seed)
+	}
+	params, err := textOf(p.Params)
+	if err != nil {
+		return nil, fmt.Errorf("the parameters of trial %d are no JSON: %w", p.Index, err)
+	}
+	reason := ""
+	if p.Waits {
+		reason = "waits for its suggestion"
+	}
+	return []any{p.Index, p.Configuration, p.Replicate, int64(p.Seed), params, bit(p.Waits), reason}, nil
 }
 
 // Extend implements Search.

@@ -31,39 +31,49 @@ const retries = 2
 
 // Run runs every case against the stores that open gives.
 func Run(t *testing.T, open Open) {
-	for _, tc := range []struct {
-		name string
-		run  func(*fixture)
-	}{
-		{"an empty store holds no study", emptyStore},
-		{"create lists the plan", createListsThePlan},
-		{"create again changes nothing", createAgain},
-		{"create of another study is refused", createOther},
-		{"claims go by index and once each", claimsGoByIndex},
-		{"a finished trial keeps its end", finishKeepsItsEnd},
-		{"finishing twice changes nothing", finishTwice},
-		{"a failed trial is tried three times", failedThreeTimes},
-		{"a diverged trial is not tried again", divergedOnce},
-		{"an expired lease frees its trial", expiredLease},
-		{"a heartbeat keeps a lease", heartbeatKeepsALease},
-		{"a late finish is kept but not counted", lateFinish},
-		{"a late finish in time is counted", lateButNotMissed},
-		{"a trial that loses every worker fails", losesEveryWorker},
-		{"release puts a trial back", release},
-		{"the claims of a dead worker go back", releaseWorker},
-		{"requeue forgives", requeue},
-		{"tokens only grow", tokensGrow},
-		{"everything outlives a close", outlivesClose},
-		{"workers at once claim every trial once", workersAtOnce},
-		{"bad JSON is refused", badJSON},
-		{"a claim that never was is an error", foreignClaim},
-	} {
+	for _, tc := range slices.Concat(queueCases, searchCases, supervisionCases) {
 		t.Run(tc.name, func(t *testing.T) {
 			f := &fixture{t: t, open: open, ctx: t.Context()}
 			f.store = f.reopen()
 			tc.run(f)
 		})
 	}
+}
+
+// testCase is something that every store must do.
+type testCase struct {
+	name string
+	run  func(*fixture)
+}
+
+var queueCases = []testCase{
+	{"an empty store holds no study", emptyStore},
+	{"create lists the plan", createListsThePlan},
+	{"create again changes nothing", createAgain},
+	{"create of another study is refused", createOther},
+	{"claims go by index and once each", claimsGoByIndex},
+	{"a finished trial keeps its end", finishKeepsItsEnd},
+	{"finishing twice changes nothing", finishTwice},
+	{"a failed trial is tried three times", failedThreeTimes},
+	{"a failure that would repeat itself is the last", failedForGood},
+	{"a diverged trial is not tried again", divergedOnce},
+	{"an expired lease frees its trial", expiredLease},
+	{"a heartbeat keeps a lease", heartbeatKeepsALease},
+	{"a late finish is kept but not counted", lateFinish},
+	{"a late finish in time is counted", lateButNotMissed},
+	{"a trial that loses every worker fails", losesEveryWorker},
+	{"release puts a trial back", release},
+	{"releasing twice changes nothing", releaseTwice},
+	{"the claims of a dead worker go back", releaseWorker},
+	{"requeue forgives", requeue},
+	{"requeueing twice changes nothing", requeueTwice},
+	{"tokens only grow", tokensGrow},
+	{"everything outlives a close", outlivesClose},
+	{"workers at once claim every trial once", workersAtOnce},
+	{"bad JSON is refused", badJSON},
+	{"JSON keeps its bytes and words lose what is no text", oddText},
+	{"a plan of thousands is kept whole", largePlan},
+	{"a claim that never was is an error", foreignClaim},
 }
 
 // fixture is one case's store, with calls that must succeed.
@@ -267,6 +277,16 @@ func failedThreeTimes(f *fixture) {
 	}
 }
 
+func failedForGood(f *fixture) {
+	f.create(1)
+	f.finish(f.claim("a", start), store.Failed, "no luck", start)
+	f.must(f.store.Finish(f.ctx, f.claim("a", start), store.End{State: store.Failed, Reason: "out of memory"}, start))
+	f.wantState(0, store.Failed, "not repeated: out of memory")
+	if c := f.claim("a", start); c != nil {
+		f.t.Errorf("claimed again: %+v", c)
+	}
+}
+
 func divergedOnce(f *fixture) {
 	f.create(1)
 	f.finish(f.claim("a", start), store.Diverged, "loss is NaN at step 3", start)
@@ -373,6 +393,17 @@ func release(f *fixture) {
 	}
 }
 
+func releaseTwice(f *fixture) {
+	f.create(1)
+	c := f.claim("a", start)
+	f.must(f.store.Release(f.ctx, c))
+	f.must(f.store.Release(f.ctx, c))
+	next := f.claim("b", start)
+	f.must(f.store.Release(f.ctx, c))
+	f.wantState(0, store.Running, "")
+	f.must(f.store.Heartbeat(f.ctx, next, start))
+}
+
 func releaseWorker(f *fixture) {
 	f.create(4)
 	dead := f.claim("a", start)
@@ -406,6 +437,17 @@ func requeue(f *fixture) {
 		if err := f.store.Requeue(f.ctx, i); err == nil || !strings.Contains(err.Error(), words) {
 			f.t.Errorf("got %v, want ...%s...", err, words)
 		}
+	}
+}
+
+func requeueTwice(f *fixture) {
+	f.create(1)
+	f.finish(f.claim("a", start), store.Diverged, "x", start)
+	f.must(f.store.Requeue(f.ctx, 0))
+	f.must(f.store.Requeue(f.ctx, 0))
+	f.claim("a", start)
+	if err := f.store.Requeue(f.ctx, 0); err == nil || !strings.Contains(err.Error(), "is running") {
+		f.t.Errorf("got %v", err)
 	}
 }
 
@@ -507,6 +549,36 @@ func badJSON(f *fixture) {
 		f.t.Errorf("got %v", err)
 	}
 	f.wantState(0, store.Running, "")
+	if err := f.store.Finish(f.ctx, c, store.End{State: store.Done, Result: json.RawMessage("\"\xff\"")}, start); err == nil || !strings.Contains(err.Error(), "UTF-8") {
+		f.t.Errorf("got %v", err)
+	}
+}
+
+func oddText(f *fixture) {
+	const result = "{\"<&>\" :\n[1e2,\t\"\u2028 \\u0000 ☃\", 1.0]}"
+	f.create(1)
+	c := f.claim("wörker 'a\"; --", start)
+	f.must(f.store.Finish(f.ctx, c, store.End{State: store.Done, Reason: "read \x00 and \xff from 'it'", Result: json.RawMessage(result)}, start))
+	got := f.trial(0)
+	if string(got.Result) != result || got.Worker != c.Worker {
+		f.t.Errorf("%+v", got)
+	}
+	f.wantState(0, store.Done, "read \uFFFD and \uFFFD from 'it'")
+	if attempts := f.attempts(0); string(attempts[0].Result) != result {
+		f.t.Errorf("%+v", attempts)
+	}
+}
+
+func largePlan(f *fixture) {
+	const n = 2345
+	f.create(n)
+	trials, err := f.store.Trials(f.ctx)
+	f.must(err)
+	for i, want := range planned(n) {
+		if diff := cmp.Diff(want, trials[i].PlannedTrial); diff != "" {
+			f.t.Fatal(diff)
+		}
+	}
 }
 
 func foreignClaim(f *fixture) {

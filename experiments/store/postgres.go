@@ -240,5 +240,5 @@ func closed(conn *sql.Conn) bool {
 		lost = raw.(*stdlib.Conn).Conn().IsClosed()
 		return nil
 	})
-	return lost || errors.Is(err, driver.ErrBadConn)
+	return lost || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
 }

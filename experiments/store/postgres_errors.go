@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"net"
 	"strings"
@@ -46,7 +47,7 @@ func (s *postgresServer) passes(err error) bool {
 	case errors.As(err, &dial):
 		return s.opened
 	}
-	return pgconn.SafeToRetry(err) || pgconn.Timeout(err)
+	return errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) || pgconn.Timeout(err)
 }
 
 // remedy implements engine.

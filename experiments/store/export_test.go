@@ -36,3 +36,6 @@ func HoldTransaction(t *testing.T, p *Postgres) (release func() error) {
 		return <-ended
 	}
 }
+
+// OpenSQLiteThrough opens a file through one of SQLite's virtual file systems.
+func OpenSQLiteThrough(path, vfs string) (*SQLite, error) { return openSQLite(path, vfs) }

@@ -2,71 +2,83 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 )
 
 // ReleaseWorker implements Recovery.
-func (s *SQLite) ReleaseWorker(ctx context.Context, worker string) error {
+func (t *tables) ReleaseWorker(ctx context.Context, worker string) error {
 	const reason = "its worker died"
-	return s.write(ctx, "release worker", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE attempt SET state = 'stale', reason = ?
-			WHERE token IN (SELECT token FROM trial WHERE worker = ? AND state = 'running')`, reason, worker)
+	return t.write(ctx, "release worker", wholeStudy, func(tx *transaction) error {
+		_, err := tx.exec(`UPDATE attempt SET state = 'stale', reason = ?1
+			WHERE token IN (SELECT token FROM trial WHERE worker = ?2 AND state = 'running')`, reason, worker)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE trial SET state = 'planned', reason = ?, lease_until = 0
-			WHERE worker = ? AND state = 'running'`, reason, worker)
+		_, err = tx.exec(`UPDATE trial SET state = 'planned', reason = ?1, lease_until = 0
+			WHERE worker = ?2 AND state = 'running'`, reason, worker)
 		return err
 	})
 }
 
 // ExpireLeases implements Recovery.
-func (s *SQLite) ExpireLeases(ctx context.Context, now time.Time) (int, error) {
+func (t *tables) ExpireLeases(ctx context.Context, now time.Time) (int, error) {
 	expired := 0
-	err := s.write(ctx, "expire leases", func(tx *sql.Tx) error {
+	err := t.write(ctx, "expire leases", wholeStudy, func(tx *transaction) error {
 		var err error
-		expired, err = expire(ctx, tx, now)
+		expired, err = t.expire(tx, now)
 		return err
 	})
 	return expired, err
 }
 
-// expire makes stale, or at last failed, what runs on a lease that ran out by now.
-func expire(ctx context.Context, tx *sql.Tx, now time.Time) (int, error) {
-	_, err := tx.ExecContext(ctx, `UPDATE attempt SET state = 'stale', reason = 'its lease ran out'
-		WHERE token IN (SELECT token FROM trial WHERE state = 'running' AND lease_until <= ?)`, now.UnixMilli())
-	if err != nil {
-		return 0, err
-	}
-	changed, err := tx.ExecContext(ctx, `UPDATE trial SET losses = losses + 1, lease_until = 0,
+// expire makes stale, or at last failed, what runs on a lease that ran out by
+// now. Where it runs beside others, a trial that one of them changes is left to
+// that one; every row is locked before the first is changed, trials before
+// attempts as everywhere, so that nobody waits for one that waits for it.
+func (t *tables) expire(tx *transaction, now time.Time) (int, error) {
+	var tokens []int64
+	failed := fmt.Sprintf("lost its worker %d times without a word", MaxLosses)
+	err := tx.each(func(scan func(...any) error) error {
+		var token int64
+		err := scan(&token)
+		tokens = append(tokens, token)
+		return err
+	}, `UPDATE trial SET losses = losses + 1, lease_until = 0,
 			state = CASE WHEN losses + 1 >= ?1 THEN 'failed' ELSE 'stale' END,
-			reason = CASE WHEN losses + 1 >= ?1 THEN 'lost its worker ' || ?1 || ' times without a word' ELSE 'the lease of worker ' || worker || ' ran out' END
-		WHERE state = 'running' AND lease_until <= ?2`, MaxLosses, now.UnixMilli())
+			reason = CASE WHEN losses + 1 >= ?1 THEN ?2 ELSE 'the lease of worker ' || worker || ' ran out' END
+		WHERE idx IN (SELECT idx FROM trial WHERE state = 'running' AND lease_until <= ?3`+t.skipLocked+`)
+		RETURNING token`, MaxLosses, failed, now.UnixMilli())
 	if err != nil {
 		return 0, err
 	}
-	n, err := changed.RowsAffected()
-	return int(n), err
+	for _, token := range tokens {
+		if _, err := tx.exec(`UPDATE attempt SET state = 'stale', reason = 'its lease ran out' WHERE token = ?1`, token); err != nil {
+			return 0, err
+		}
+	}
+	return len(tokens), nil
 }
 
+const requeuedReason = "requeued"
+
 // Requeue implements Recovery.
-func (s *SQLite) Requeue(ctx context.Context, trial int) error {
-	return s.write(ctx, "requeue", func(tx *sql.Tx) error {
+func (t *tables) Requeue(ctx context.Context, trial int) error {
+	return t.write(ctx, "requeue", wholeStudy, func(tx *transaction) error {
 		var state State
-		err := tx.QueryRowContext(ctx, `SELECT state FROM trial WHERE idx = ?`, trial).Scan(&state)
-		if errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("there is no trial %d", trial)
-		}
-		if err != nil {
+		var reason string
+		found, err := tx.one(`SELECT state, reason FROM trial WHERE idx = ?1`, []any{trial}, &state, &reason)
+		switch {
+		case err != nil:
 			return err
-		}
-		if state != Failed && state != Diverged && state != Pruned {
+		case !found:
+			return fmt.Errorf("there is no trial %d", trial)
+		case state == Planned && reason == requeuedReason:
+			return nil
+		case state != Failed && state != Diverged && state != Pruned:
 			return fmt.Errorf("trial %d is %s: only a failed, diverged or pruned one can be tried again", trial, state)
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE trial SET state = 'planned', reason = 'requeued', failures = 0, losses = 0, result = NULL WHERE idx = ?`, trial)
+		_, err = tx.exec(`UPDATE trial SET state = 'planned', reason = ?1, failures = 0, losses = 0, result = NULL WHERE idx = ?2`, requeuedReason, trial)
 		return err
 	})
 }

@@ -34,33 +34,36 @@ type Decision struct {
 	At                  time.Time
 }
 
-// Search is what an adaptive study keeps beside its trials. A trial that is not
-// Ready cannot be claimed: it waits for its configuration's suggestion, or for
-// the decision at the rung that it has reported. Whoever works on a study may
+// Search is what an adaptive study keeps beside its trials. A trial that Waits
+// cannot be claimed: it waits for its configuration's suggestion, or for the
+// decision at the rung that it has reported. Whoever works on a study may
 // record what is due; both are functions of what is recorded already, so that
 // the first to write is as good as any other.
 type Search interface {
-	// Suggest records a suggestion and makes the configuration's trials, which
-	// must wait for it, ready with these Params. Where the configuration has one
-	// already, an equal one (Params and Saw) changes nothing and another is an error.
+	// Suggest records a suggestion and lets the configuration's trials, which must
+	// wait for it, be claimed with these Params. Where the configuration has one
+	// already, an equal one (Params and Saw, to the byte) changes nothing and
+	// another is an error.
 	Suggest(ctx context.Context, s Suggestion) error
 	// Suggestions lists them by configuration.
 	Suggestions(ctx context.Context) ([]Suggestion, error)
-	// Report ends a claim at a rung: its attempt is Paused, and its trial waits,
-	// not ready, with one more rung reported. The error is ErrSuperseded where the
-	// claim was given up on. Repeating a Report changes nothing.
+	// Report ends a claim at its Rung: the attempt is Paused, and the trial waits
+	// with one more rung reported; where that rung was decided on before, as when
+	// the trial was requeued, the decision is taken at once. The error is
+	// ErrSuperseded where the claim was given up on, and the report is then not kept.
 	Report(ctx context.Context, c *Claim, r Report) error
 	// Reports lists them by trial and rung.
 	Reports(ctx context.Context) ([]Report, error)
 	// Decide records a decision. The trials of the configuration that wait at
-	// exactly that rung become ready, or else Pruned for the decision's reason.
-	// Where there is a decision already, one with an equal Continue changes
-	// nothing and another is an error.
+	// exactly that rung can be claimed, or else are Pruned for the decision's
+	// reason. Where there is a decision already, one with an equal Continue
+	// changes nothing and another is an error.
 	Decide(ctx context.Context, d Decision) error
 	// Decisions lists them by configuration and rung.
 	Decisions(ctx context.Context) ([]Decision, error)
-	// Extend adds trials behind the ones there are, as a new version of the plan
-	// with a new fingerprint. from is the fingerprint that the store must hold;
+	// Extend adds trials behind the ones there are, their Index going on from the
+	// last, as a new version of the plan with a new fingerprint. from is the
+	// fingerprint that the store must hold, or the error is an *OtherStudyError;
 	// where it holds to already, nothing changes.
 	Extend(ctx context.Context, from, to string, trials []PlannedTrial) error
 }

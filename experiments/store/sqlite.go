@@ -16,148 +16,215 @@ import (
 // SQLite is a Store in one file, for workers on one machine: its write-ahead log
 // needs shared memory, which network file systems do not have.
 type SQLite struct {
-	path string
-	db   *sql.DB
+	tables
+	file *sqliteFile
 }
 
-// busyMilliseconds is how long a statement waits for another process's write.
-// Writes here take well under a millisecond each, so that this is a machine
-// that stands still.
-const busyMilliseconds = 10_000
+// busyTime is how long a process waits for the writes of others. Each takes well
+// under a millisecond, so that this is a machine that stands still.
+const busyTime = 10 * time.Second
 
 // applicationID marks the file as ours: "flow" in ASCII.
 const applicationID = 0x666C6F77
 
-// schemaVersion is the version of the tables.
-const schemaVersion = 1
-
-// tables: an attempt's token is the fencing token, so that the greatest one ever
-// given is the table's last row.
-const tables = `
-CREATE TABLE study (
-	only        INTEGER PRIMARY KEY CHECK (only = 1),
-	name        TEXT NOT NULL,
-	fingerprint TEXT NOT NULL
-) STRICT;
-CREATE TABLE trial (
-	idx           INTEGER PRIMARY KEY,
-	configuration INTEGER NOT NULL,
-	replicate     INTEGER NOT NULL,
-	seed          INTEGER NOT NULL,
-	params        TEXT,
-	state         TEXT NOT NULL DEFAULT 'planned'
-		CHECK (state IN ('planned', 'running', 'stale', 'done', 'pruned', 'diverged', 'failed')),
-	reason        TEXT NOT NULL DEFAULT '',
-	worker        TEXT NOT NULL DEFAULT '',
-	token         INTEGER NOT NULL DEFAULT 0,
-	lease_until   INTEGER NOT NULL DEFAULT 0, -- milliseconds since 1970
-	attempts      INTEGER NOT NULL DEFAULT 0,
-	failures      INTEGER NOT NULL DEFAULT 0,
-	losses        INTEGER NOT NULL DEFAULT 0,
-	result        TEXT
-) STRICT;
-CREATE INDEX trial_by_state ON trial (state, idx);
-CREATE TABLE attempt (
-	token   INTEGER PRIMARY KEY,
-	idx     INTEGER NOT NULL REFERENCES trial (idx),
-	attempt INTEGER NOT NULL,
-	worker  TEXT NOT NULL,
-	state   TEXT NOT NULL
-		CHECK (state IN ('running', 'stale', 'done', 'pruned', 'diverged', 'failed', 'superseded')),
-	reason  TEXT NOT NULL DEFAULT '',
-	started INTEGER NOT NULL, -- milliseconds since 1970
-	heard   INTEGER NOT NULL,
-	result  TEXT
-) STRICT;
-CREATE INDEX attempt_by_trial ON attempt (idx, token);
-`
-
 // OpenSQLite opens the store in the file at path, or makes an empty one there.
-// The folder must exist. A file that is something else is an error.
+// The folder must exist. A file of older tables is brought to the newest; one
+// of newer tables, or that is something else, is an error.
 func OpenSQLite(path string) (*SQLite, error) {
+	return openSQLite(path, "")
+}
+
+// openSQLite opens a file through the named one of SQLite's virtual file
+// systems; none is the operating system's.
+func openSQLite(path, vfs string) (*SQLite, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
-	if info, err := os.Stat(filepath.Dir(absolute)); err != nil || !info.IsDir() {
+	folder := filepath.Dir(absolute)
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("store %s: its folder is not there", path)
 	}
-	db, err := sql.Open("sqlite", dataSource(absolute))
+	turn, err := newTurn(folder)
 	if err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
-	// One connection a process: SQLite lets one write at a time anyhow, and here
-	// they queue without sleeping.
-	db.SetMaxOpenConns(1)
-	s := &SQLite{path: path, db: db}
-	if err := s.prepareInTurn(); err != nil {
-		db.Close()
+	file := &sqliteFile{turn: turn, path: dataSource(absolute, vfs)}
+	s := &SQLite{tables{path, file, dialect{
+		parameter: "?",
+		nextToken: "(SELECT coalesce(max(token), 0) + 1 FROM attempt)",
+	}}, file}
+	if err := s.failed("open", file.open(context.Background())); err != nil {
+		file.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// prepareInTurn repeats prepare while the file is busy. The switch of a new file
-// to a write-ahead log is the one step that SQLite does not wait for: of
-// processes that open it at the same moment, all but one are refused.
-func (s *SQLite) prepareInTurn() error {
-	const pause = 20 * time.Millisecond
-	for waited := time.Duration(0); ; waited += pause {
-		err := s.prepare(context.Background())
-		var known *sqlite.Error
-		if !errors.As(err, &known) || known.Code()&0xFF != codeBusy || waited > busyMilliseconds*time.Millisecond {
-			return err
-		}
-		time.Sleep(pause)
-	}
+// Close frees the store. The file stays.
+func (s *SQLite) Close() error { return s.failed("close", s.file.close()) }
+
+// Clock implements Supervision by this machine's clock.
+func (s *SQLite) Clock(context.Context) (time.Time, error) { return time.Now(), nil }
+
+// sqliteFile is an open file. One connection a process writes, since SQLite lets
+// one write at a time anyhow; it is had in turn and keeps its statements
+// prepared, which would otherwise take longer than to run them.
+type sqliteFile struct {
+	path     string
+	turn     *turn
+	writes   *sql.DB
+	writer   *sql.Conn
+	prepared map[string]*sql.Stmt
+	reads    *sql.DB
 }
 
 // dataSource is the URI of a file. Synchronous is FULL: with NORMAL a power cut
 // may take back the last commits of a write-ahead log, and a sweep has by then
 // said that the trial is done. A study commits a few times a second, so that
 // the price, one fsync each, is not felt.
-func dataSource(path string) string {
+func dataSource(path, vfs string) string {
 	escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
-	return fmt.Sprintf("file:%s?_txlock=immediate&_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)",
-		escaped, busyMilliseconds)
+	source := fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)", escaped, busyTime.Milliseconds())
+	if vfs != "" {
+		source += "&vfs=" + vfs
+	}
+	return source
 }
 
-// prepare makes the tables, or makes sure that they are ours.
-func (s *SQLite) prepare(ctx context.Context) error {
-	return s.write(ctx, "open", func(tx *sql.Tx) error {
-		var id, version, objects int
-		row := tx.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`)
-		if err := row.Scan(&id, &version, &objects); err != nil {
-			return err
-		}
-		switch {
-		case id == applicationID && version == schemaVersion:
-			return nil
-		case id == applicationID:
-			return fmt.Errorf("was written in version %d of its tables, this flowbench reads version %d: use the flowbench that wrote it, or another output folder", version, schemaVersion)
-		case objects > 0 || id != 0:
-			return errors.New("is a database of something else: choose another output folder")
-		}
-		_, err := tx.ExecContext(ctx, fmt.Sprintf("%s PRAGMA application_id = %d; PRAGMA user_version = %d;", tables, applicationID, schemaVersion))
+// maxReaders is how many goroutines of a process read at once, each on a
+// connection with a cache of its own.
+const maxReaders = 4
+
+// open connects, and makes the tables or makes sure that they are ours.
+func (f *sqliteFile) open(ctx context.Context) error {
+	if err := f.turn.take(ctx, busyTime); err != nil {
 		return err
-	})
+	}
+	err := f.connect(ctx)
+	f.turn.give()
+	if err != nil {
+		return err
+	}
+	f.reads, err = sql.Open("sqlite", f.path+"&_pragma=query_only(ON)")
+	if err != nil {
+		return err
+	}
+	f.reads.SetMaxOpenConns(maxReaders)
+	f.reads.SetMaxIdleConns(maxReaders)
+	return f.write(ctx, wholeStudy, func(tx *transaction) error { return f.prepare(tx) })
 }
 
-// Close frees the store. The file stays.
-func (s *SQLite) Close() error { return s.failed("close", s.db.Close()) }
+func (f *sqliteFile) connect(ctx context.Context) (err error) {
+	f.prepared = map[string]*sql.Stmt{}
+	f.writes, err = sql.Open("sqlite", f.path+"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)")
+	if err == nil {
+		f.writer, err = f.writes.Conn(ctx)
+	}
+	return err
+}
 
-// write runs do in one transaction that holds the write lock from its start, so
-// that what it reads is what it changes.
-func (s *SQLite) write(ctx context.Context, doing string, do func(*sql.Tx) error) error {
-	tx, err := s.db.BeginTx(ctx, nil)
+// prepare makes the tables, or brings them to the newest version.
+func (f *sqliteFile) prepare(tx *transaction) error {
+	var id, version, objects int
+	_, err := tx.one(`SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`,
+		nil, &id, &version, &objects)
+	switch {
+	case err != nil:
+		return err
+	case id == applicationID && version == len(versions):
+		return nil
+	case id != applicationID && (objects > 0 || id != 0):
+		return errors.New("is a database of something else: choose another output folder")
+	}
+	run := func(step string) error {
+		_, err := f.writer.ExecContext(tx.ctx, step)
+		return err
+	}
+	if err := migrate(version, run); err != nil {
+		return err
+	}
+	return run(fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, len(versions)))
+}
+
+// close closes what is open.
+func (f *sqliteFile) close() error {
+	var errs []error
+	if f.reads != nil {
+		errs = append(errs, f.reads.Close())
+	}
+	if f.writer != nil {
+		for _, statement := range f.prepared {
+			errs = append(errs, statement.Close())
+		}
+		errs = append(errs, f.writer.Close())
+	}
+	if f.writes != nil {
+		errs = append(errs, f.writes.Close())
+	}
+	return errors.Join(append(errs, f.turn.close())...)
+}
+
+// write implements engine: whatever its reach, a transaction has the file to
+// itself from its start, so that what it reads is what it changes.
+func (f *sqliteFile) write(ctx context.Context, _ reach, do func(*transaction) error) error {
+	if err := f.turn.take(ctx, busyTime); err != nil {
+		return err
+	}
+	defer f.turn.give()
+	if err := f.run(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := do(&transaction{ctx: ctx, on: (*sqliteWriter)(f), parameter: "?"})
+	// From here on nothing stops it half-way.
+	ctx = context.WithoutCancel(ctx)
+	if err == nil {
+		err = f.run(ctx, "COMMIT")
+	}
 	if err != nil {
-		return s.failed(doing, err)
+		f.run(ctx, "ROLLBACK") // an error where SQLite has done so itself
 	}
-	defer tx.Rollback() // nothing, once it is committed
-	if err := do(tx); err != nil {
-		return s.failed(doing, err)
+	return err
+}
+
+func (f *sqliteFile) run(ctx context.Context, statement string) error {
+	_, err := (*sqliteWriter)(f).ExecContext(ctx, statement)
+	return err
+}
+
+// read implements engine.
+func (f *sqliteFile) read(ctx context.Context, do func(*transaction) error) error {
+	return do(&transaction{ctx: ctx, on: f.reads, parameter: "?"})
+}
+
+// sqliteWriter runs prepared statements, which whoever has the turn may.
+type sqliteWriter sqliteFile
+
+func (w *sqliteWriter) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if known := w.prepared[query]; known != nil {
+		return known, nil
 	}
-	return s.failed(doing, tx.Commit())
+	statement, err := w.writer.PrepareContext(ctx, query)
+	if err == nil {
+		w.prepared[query] = statement
+	}
+	return statement, err
+}
+
+func (w *sqliteWriter) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	statement, err := w.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return statement.ExecContext(ctx, args...)
+}
+
+func (w *sqliteWriter) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	statement, err := w.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return statement.QueryContext(ctx, args...)
 }
 
 const codeBusy = 5
@@ -165,7 +232,7 @@ const codeBusy = 5
 // The primary result codes of SQLite (https://www.sqlite.org/rescode.html) that
 // a person can do something about.
 var remedies = map[int]string{
-	codeBusy: "another process has held it for long: look for one that hangs",
+	codeBusy: errTurn.Error(),
 	8:        "it or its folder cannot be written: change the permissions, or choose another output folder",
 	10:       "the disk does not answer: look at it, then run the same command again",
 	11:       "the file is damaged: restore it, or begin again in another output folder",
@@ -174,18 +241,11 @@ var remedies = map[int]string{
 	26:       "the file is no database: choose another output folder",
 }
 
-// failed puts path and remedy to an error; ErrSuperseded and an
-// *OtherStudyError, which say all themselves, stay as they are.
-func (s *SQLite) failed(doing string, err error) error {
-	var other *OtherStudyError
-	if err == nil || errors.Is(err, ErrSuperseded) || errors.As(err, &other) {
-		return err
-	}
+// remedy implements engine.
+func (f *sqliteFile) remedy(err error) string {
 	var known *sqlite.Error
 	if errors.As(err, &known) {
-		if remedy, ok := remedies[known.Code()&0xFF]; ok {
-			return fmt.Errorf("store %s: %s: %w (%s)", s.path, doing, err, remedy)
-		}
+		return remedies[known.Code()&0xFF]
 	}
-	return fmt.Errorf("store %s: %s: %w", s.path, doing, err)
+	return ""
 }

@@ -1,13 +1,10 @@
 package store_test
 
 import (
-	"bufio"
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -161,150 +158,6 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// childVariable makes the test binary a worker on the store that it names.
-const childVariable = "FLOWBENCH_STORE_TEST_CHILD"
-
-func TestMain(m *testing.M) {
-	if path := os.Getenv(childVariable); path != "" {
-		if err := child(path); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
-
-// childLease is short, so that a killed worker's trial is soon taken over.
-const childLease = 300 * time.Millisecond
-
-// child claims and finishes trials, printing each trial that counts, until none is left.
-func child(path string) error {
-	s, err := store.OpenSQLite(path)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	ctx, worker := context.Background(), fmt.Sprint("process ", os.Getpid())
-	for {
-		c, err := s.Claim(ctx, worker, childLease, time.Now())
-		if err != nil {
-			return err
-		}
-		if c == nil {
-			if over, err := allEnded(s); over || err != nil {
-				return err
-			}
-			time.Sleep(20 * time.Millisecond)
-			continue
-		}
-		time.Sleep(time.Millisecond) // the training
-		switch err := s.Finish(ctx, c, store.Done, "", nil, time.Now()); {
-		case errors.Is(err, store.ErrSuperseded):
-		case err != nil:
-			return err
-		default:
-			fmt.Println(c.Trial)
-		}
-	}
-}
-
-func allEnded(s store.Store) (bool, error) {
-	trials, err := s.Trials(context.Background())
-	for _, t := range trials {
-		if !t.State.Ended() {
-			return false, err
-		}
-	}
-	return true, err
-}
-
-// TestProcesses lets four processes race for 120 trials and kills two of them
-// on the way. Every trial is done once, and none is counted twice.
-func TestProcesses(t *testing.T) {
-	const trials, processes, killed = 120, 4, 2
-	path := filepath.Join(t.TempDir(), "s.sqlite")
-	s := open(t, path)
-	plan := make([]store.PlannedTrial, trials)
-	for i := range plan {
-		plan[i].Index = i
-	}
-	if err := s.Create(t.Context(), "race", "f", plan); err != nil {
-		t.Fatal(err)
-	}
-	counted := make(chan int, trials*processes)
-	ended := make(chan error, processes)
-	for p := range processes {
-		cmd := exec.CommandContext(t.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), childVariable+"="+path)
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			lines := bufio.NewScanner(out)
-			for n := 1; lines.Scan(); n++ {
-				var trial int
-				fmt.Sscan(lines.Text(), &trial)
-				counted <- trial
-				if p < killed && n == 5 {
-					cmd.Process.Kill()
-				}
-			}
-			if err := cmd.Wait(); p >= killed {
-				ended <- err
-			} else {
-				ended <- nil
-			}
-		}()
-	}
-	for range processes {
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}
-	close(counted)
-	seen := map[int]int{}
-	for trial := range counted {
-		if seen[trial]++; seen[trial] > 1 {
-			t.Errorf("trial %d was counted twice", trial)
-		}
-	}
-	checkDoneOnce(t, s, trials, len(seen), killed)
-}
-
-// checkDoneOnce wants every trial done with one attempt that is, and at most
-// one trial a killed process done without its having been able to say so.
-func checkDoneOnce(t *testing.T, s store.Store, trials, said, killed int) {
-	t.Helper()
-	all, err := s.Trials(t.Context())
-	if err != nil || len(all) != trials {
-		t.Fatalf("%d trials (%v)", len(all), err)
-	}
-	for i, trial := range all {
-		attempts, err := s.Attempts(t.Context(), i)
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := 0
-		for _, a := range attempts {
-			if a.State == store.Done {
-				done++
-			}
-		}
-		if trial.State != store.Done || done != 1 {
-			t.Errorf("trial %d is %s with %d done of %d attempts", i, trial.State, done, len(attempts))
-		}
-	}
-	if said > trials || said < trials-killed {
-		t.Errorf("%d trials were reported done, want %d, or up to %d fewer", said, trials, killed)
-	}
-}
-
 func BenchmarkClaimFinish(b *testing.B) {
 	s := open(b, filepath.Join(b.TempDir(), "s.sqlite"))
 	plan := make([]store.PlannedTrial, b.N)
@@ -320,7 +173,7 @@ func BenchmarkClaimFinish(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := s.Finish(b.Context(), c, store.Done, "", nil, time.Now()); err != nil {
+		if err := s.Finish(b.Context(), c, store.End{State: store.Done}, time.Now()); err != nil {
 			b.Fatal(err)
 		}
 	}

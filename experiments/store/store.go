@@ -1,10 +1,16 @@
 // Package store keeps what becomes of a study's trials, where any number of
-// workers can claim them: a small interface, and SQLite behind it.
+// workers can claim them: one interface, and behind it SQLite for one machine,
+// PostgreSQL for several, and a server that lends either of them to machines
+// that have neither. [Open] knows them by URL.
 //
 // A trial is claimed with a lease, which heartbeats extend, and a fencing token,
 // a number that grows with every claim of the study. Whoever comes back with a
 // token that is not the trial's newest has been given up on: its result is kept
-// as superseded, and never counted. Time is passed in; a Store has no clock.
+// as superseded, and never counted. Time is passed in, to the millisecond:
+// workers of one machine pass its clock, those of several the store's own.
+//
+// Whatever writes may be repeated, as is done where a connection is lost and
+// nobody knows whether the last call was heard: the repetition changes nothing.
 package store
 
 import (
@@ -12,6 +18,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -39,9 +46,6 @@ func (s State) Ended() bool {
 	return false
 }
 
-// MaxFailures is how many attempts may fail before their trial has failed.
-const MaxFailures = 3
-
 // MaxLosses is how often the lease of a trial may run out before the trial has
 // failed: it is then more likely that it kills its workers than that each of
 // them was killed by chance. Releases are not counted.
@@ -58,12 +62,16 @@ type OtherStudyError struct {
 }
 
 func (e *OtherStudyError) Error() string {
-	if e.Name == e.WantedName {
-		return fmt.Sprintf("%s holds study %s as its spec was before (plan %.12s, now %.12s): choose another output folder for the new spec, or go back to the old one",
-			e.Path, e.Name, e.Fingerprint, e.WantedFingerprint)
+	another := "another output folder"
+	if strings.Contains(e.Path, "://") {
+		another += " and another store"
 	}
-	return fmt.Sprintf("%s holds study %s (plan %.12s), not %s (plan %.12s): choose another output folder",
-		e.Path, e.Name, e.Fingerprint, e.WantedName, e.WantedFingerprint)
+	if e.Name == e.WantedName {
+		return fmt.Sprintf("%s holds study %s as its spec was before (plan %.12s, now %.12s): choose %s for the new spec, or go back to the old one",
+			e.Path, e.Name, e.Fingerprint, e.WantedFingerprint, another)
+	}
+	return fmt.Sprintf("%s holds study %s (plan %.12s), not %s (plan %.12s): choose %s",
+		e.Path, e.Name, e.Fingerprint, e.WantedName, e.WantedFingerprint, another)
 }
 
 // PlannedTrial is one line of a study's plan. The store keeps everything but
@@ -74,6 +82,9 @@ type PlannedTrial struct {
 	Replicate     int
 	Seed          uint64
 	Params        json.RawMessage // a JSON object, or nil
+	// Waits is set while the trial may not be claimed: until its configuration is
+	// suggested or, once it has reported a rung, until that is decided on.
+	Waits bool
 }
 
 // Study names what a store holds.
@@ -85,9 +96,21 @@ type Study struct {
 type Claim struct {
 	Trial   int // its Index
 	Attempt int // from 1, lost attempts counted
+	Rung    int // how many rungs the trial has reported, so that it is the next to report
 	Token   int64
 	Worker  string
 	Lease   time.Duration
+}
+
+// End is how an attempt ended.
+type End struct {
+	State  State           // Done, Pruned, Diverged or Failed
+	Reason string          // in words
+	Result json.RawMessage // JSON or nil
+	// Retries is how many failures of a trial are followed by another attempt,
+	// where this one is a failure. 0 is for one that the next attempt would only
+	// repeat, such as that the trial does not fit the device's memory.
+	Retries int
 }
 
 // Trial is a planned trial and what became of it.
@@ -95,6 +118,7 @@ type Trial struct {
 	PlannedTrial
 	State  State
 	Reason string // why it is in this state, in words; may be empty while it waits or runs
+	Rung   int    // how many rungs it has reported
 	Worker string // the last to claim it
 	// Attempts counts claims; Failures and Losses those of them that failed or
 	// whose lease ran out since the trial was planned or requeued.
@@ -116,19 +140,21 @@ type Attempt struct {
 
 // Queue is what a worker needs.
 type Queue interface {
-	// Claim gives the waiting trial with the lowest index to a worker until now +
-	// lease, after it has expired the leases that ran out by now. It returns nil
-	// where no trial waits, which is not to say that none runs.
+	// Claim gives the trial with the lowest index among those that are Planned or
+	// Stale, and do not wait, to a worker until now + lease, after it has expired
+	// the leases that ran out by now. It returns nil where there is none, which is
+	// not to say that none runs or waits, and a *StoppedError while the study is
+	// stopped.
 	Claim(ctx context.Context, worker string, lease time.Duration, now time.Time) (*Claim, error)
 	// Heartbeat extends a claim's lease to now + lease. ErrSuperseded tells the
 	// worker to stop.
 	Heartbeat(ctx context.Context, c *Claim, now time.Time) error
-	// Finish ends an attempt as Done, Pruned, Diverged or Failed. A trial that
-	// failed fewer than MaxFailures times waits again. result is JSON or nil. The
-	// error is ErrSuperseded where the claim was given up on, and the result is
-	// then kept with the attempt alone. Repeating a Finish changes nothing.
-	Finish(ctx context.Context, c *Claim, end State, reason string, result json.RawMessage, now time.Time) error
-	// Release puts a claim's trial back in the plan, as a worker does that is told to stop.
+	// Finish ends an attempt. A trial that failed no more often than end.Retries
+	// can be claimed again. The error is ErrSuperseded where the claim was given
+	// up on, and the result is then kept with the attempt alone.
+	Finish(ctx context.Context, c *Claim, end End, now time.Time) error
+	// Release puts a claim's trial back in the plan, as a worker does that is told
+	// to stop. The rungs that it has reported stay.
 	Release(ctx context.Context, c *Claim) error
 }
 
@@ -140,7 +166,8 @@ type Recovery interface {
 	// MaxLosses-th time, and returns how many there were.
 	ExpireLeases(ctx context.Context, now time.Time) (int, error)
 	// Requeue lets a trial that is Failed, Diverged or Pruned be claimed again,
-	// with its failures and losses forgotten. Any other trial is an error.
+	// with its failures and losses forgotten and the rungs that it has reported
+	// kept. Any other trial is an error, unless it was requeued and not claimed since.
 	Requeue(ctx context.Context, trial int) error
 }
 
@@ -159,5 +186,7 @@ type Store interface {
 	Attempts(ctx context.Context, trial int) ([]Attempt, error)
 	Queue
 	Recovery
+	Search
+	Supervision
 	Close() error
 }

@@ -3,138 +3,156 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"time"
+	"slices"
+	"strings"
 )
 
 // Create implements Store.
-func (s *SQLite) Create(ctx context.Context, name, fingerprint string, trials []PlannedTrial) error {
-	return s.write(ctx, "create", func(tx *sql.Tx) error {
-		held, err := readStudy(ctx, tx)
+func (t *tables) Create(ctx context.Context, name, fingerprint string, trials []PlannedTrial) error {
+	checkPlan(trials)
+	return t.write(ctx, "create", wholeStudy, func(tx *transaction) error {
+		held, err := readStudy(tx)
 		switch {
 		case err != nil:
 			return err
 		case held == Study{name, fingerprint}:
 			return nil
 		case held != Study{}:
-			return &OtherStudyError{s.path, held.Name, held.Fingerprint, name, fingerprint}
+			return &OtherStudyError{t.where, held.Name, held.Fingerprint, name, fingerprint}
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO study (only, name, fingerprint) VALUES (1, ?, ?)`, name, fingerprint); err != nil {
+		if _, err := tx.exec(`INSERT INTO study ("only", name, fingerprint) VALUES (1, ?1, ?2)`, name, fingerprint); err != nil {
 			return err
 		}
-		return insertTrials(ctx, tx, trials)
+		return insertTrials(tx, trials)
 	})
 }
 
-func insertTrials(ctx context.Context, tx *sql.Tx, trials []PlannedTrial) error {
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO trial (idx, configuration, replicate, seed, params) VALUES (?, ?, ?, ?, ?)`)
-	if err != nil {
-		return err
-	}
-	defer insert.Close()
+// checkPlan panics where trials are not in order.
+func checkPlan(trials []PlannedTrial) {
 	for i, t := range trials {
 		if t.Index != i {
 			panic(fmt.Sprintf("store: planned trial %d has index %d", i, t.Index))
 		}
-		if t.Seed > math.MaxInt64 {
-			return fmt.Errorf("the seed of trial %d is %d, more than a table can hold", i, t.Seed)
+	}
+}
+
+// insertedAtOnce is how many trials one statement inserts: enough that the way
+// to a server is not what counts, and few enough for its 65,535 parameters.
+const insertedAtOnce = 500
+
+func insertTrials(tx *transaction, trials []PlannedTrial) error {
+	for part := range slices.Chunk(trials, insertedAtOnce) {
+		var rows strings.Builder
+		var args []any
+		for i, p := range part {
+			values, err := p.columns()
+			if err != nil {
+				return err
+			}
+			if i > 0 {
+				rows.WriteByte(',')
+			}
+			n := len(args)
+			fmt.Fprintf(&rows, "(?%d, ?%d, ?%d, ?%d, ?%d, ?%d, ?%d)", n+1, n+2, n+3, n+4, n+5, n+6, n+7)
+			args = append(args, values...)
 		}
-		params, err := textOf(t.Params)
-		if err != nil {
-			return fmt.Errorf("the parameters of trial %d are no JSON: %w", i, err)
-		}
-		if _, err := insert.ExecContext(ctx, t.Index, t.Configuration, t.Replicate, int64(t.Seed), params); err != nil {
+		if _, err := tx.exec(`INSERT INTO trial (idx, configuration, replicate, seed, params, waits, reason) VALUES `+rows.String(), args...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// textOf is JSON as a column holds it: NULL for none.
-func textOf(raw json.RawMessage) (sql.NullString, error) {
-	if raw == nil {
-		return sql.NullString{}, nil
+// columns are what insertTrials writes of a trial.
+func (p PlannedTrial) columns() ([]any, error) {
+	if p.Seed > math.MaxInt64 {
+		return nil, fmt.Errorf("the seed of trial %d is %d, more than a table can hold", p.Index, p.Seed)
 	}
-	var checked json.RawMessage
-	if err := json.Unmarshal(raw, &checked); err != nil {
-		return sql.NullString{}, err
+	params, err := textOf(p.Params)
+	if err != nil {
+		return nil, fmt.Errorf("the parameters of trial %d are no JSON: %w", p.Index, err)
 	}
-	return sql.NullString{String: string(raw), Valid: true}, nil
+	reason := ""
+	if p.Waits {
+		reason = "waits for its suggestion"
+	}
+	return []any{p.Index, p.Configuration, p.Replicate, int64(p.Seed), params, bit(p.Waits), reason}, nil
 }
 
-func rawOf(text sql.NullString) json.RawMessage {
-	if !text.Valid {
-		return nil
-	}
-	return json.RawMessage(text.String)
+// Extend implements Search.
+func (t *tables) Extend(ctx context.Context, from, to string, trials []PlannedTrial) error {
+	return t.write(ctx, "extend", wholeStudy, func(tx *transaction) error {
+		held, err := readStudy(tx)
+		switch {
+		case err != nil:
+			return err
+		case held == Study{}:
+			return errors.New("it holds no study yet: sweep one first")
+		case held.Fingerprint == to:
+			return nil
+		case held.Fingerprint != from:
+			return &OtherStudyError{t.where, held.Name, held.Fingerprint, held.Name, from}
+		}
+		var next int
+		if _, err := tx.one(`SELECT coalesce(max(idx) + 1, 0) FROM trial`, nil, &next); err != nil {
+			return err
+		}
+		for i, p := range trials {
+			if p.Index != next+i {
+				return fmt.Errorf("trial %d cannot follow trial %d", p.Index, next+i-1)
+			}
+		}
+		if _, err := tx.exec(`UPDATE study SET fingerprint = ?1`, to); err != nil {
+			return err
+		}
+		return insertTrials(tx, trials)
+	})
 }
 
 // Study implements Store.
-func (s *SQLite) Study(ctx context.Context) (Study, error) {
-	held, err := readStudy(ctx, s.db)
-	return held, s.failed("read", err)
+func (t *tables) Study(ctx context.Context) (Study, error) {
+	var held Study
+	err := t.engine.read(ctx, func(tx *transaction) (err error) {
+		held, err = readStudy(tx)
+		return err
+	})
+	return held, t.failed("read", err)
 }
 
-func readStudy(ctx context.Context, from interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}) (Study, error) {
+func readStudy(tx *transaction) (Study, error) {
 	var held Study
-	err := from.QueryRowContext(ctx, `SELECT name, fingerprint FROM study`).Scan(&held.Name, &held.Fingerprint)
-	if errors.Is(err, sql.ErrNoRows) {
-		return Study{}, nil
-	}
+	_, err := tx.one(`SELECT name, fingerprint FROM study`, nil, &held.Name, &held.Fingerprint)
 	return held, err
 }
 
 // Trials implements Store.
-func (s *SQLite) Trials(ctx context.Context) ([]Trial, error) {
-	var all []Trial
-	err := s.each(ctx, func(scan func(...any) error) error {
-		var t Trial
+func (t *tables) Trials(ctx context.Context) ([]Trial, error) {
+	return listed(ctx, t, func(scan func(...any) error) (Trial, error) {
+		var one Trial
 		var seed, lease int64
 		var params, result sql.NullString
-		err := scan(&t.Index, &t.Configuration, &t.Replicate, &seed, &params, &t.State, &t.Reason, &t.Worker,
-			&t.Attempts, &t.Failures, &t.Losses, &lease, &result)
-		t.Seed, t.Params, t.Result = uint64(seed), rawOf(params), rawOf(result)
-		if t.State == Running {
-			t.LeaseUntil = time.UnixMilli(lease)
+		err := scan(&one.Index, &one.Configuration, &one.Replicate, &seed, &params, &one.Waits, &one.State, &one.Reason, &one.Rung, &one.Worker,
+			&one.Attempts, &one.Failures, &one.Losses, &lease, &result)
+		one.Seed, one.Params, one.Result = uint64(seed), rawOf(params), rawOf(result)
+		if one.State == Running {
+			one.LeaseUntil = timeOf(lease)
 		}
-		all = append(all, t)
-		return err
-	}, `SELECT idx, configuration, replicate, seed, params, state, reason, worker, attempts, failures, losses, lease_until, result
+		return one, err
+	}, `SELECT idx, configuration, replicate, seed, params, waits, state, reason, rung, worker, attempts, failures, losses, lease_until, result
 		FROM trial ORDER BY idx`)
-	return all, err
 }
 
 // Attempts implements Store.
-func (s *SQLite) Attempts(ctx context.Context, trial int) ([]Attempt, error) {
-	var all []Attempt
-	err := s.each(ctx, func(scan func(...any) error) error {
+func (t *tables) Attempts(ctx context.Context, trial int) ([]Attempt, error) {
+	return listed(ctx, t, func(scan func(...any) error) (Attempt, error) {
 		a := Attempt{Trial: trial}
 		var started, heard int64
 		var result sql.NullString
 		err := scan(&a.Attempt, &a.Token, &a.Worker, &a.State, &a.Reason, &started, &heard, &result)
-		a.Started, a.Heard, a.Result = time.UnixMilli(started), time.UnixMilli(heard), rawOf(result)
-		all = append(all, a)
-		return err
-	}, `SELECT attempt, token, worker, state, reason, started, heard, result FROM attempt WHERE idx = ? ORDER BY token`, trial)
-	return all, err
-}
-
-// each hands the rows of a query to row, one after the other.
-func (s *SQLite) each(ctx context.Context, row func(scan func(...any) error) error, query string, args ...any) error {
-	rows, err := s.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return s.failed("read", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := row(rows.Scan); err != nil {
-			return s.failed("read", err)
-		}
-	}
-	return s.failed("read", rows.Err())
+		a.Started, a.Heard, a.Result = timeOf(started), timeOf(heard), rawOf(result)
+		return a, err
+	}, `SELECT attempt, token, worker, state, reason, started, heard, result FROM attempt WHERE idx = ?1 ORDER BY token`, trial)
 }

@@ -26,41 +26,54 @@ var start = time.UnixMilli(1_700_000_000_000)
 
 const lease = time.Minute
 
+// retries is how many failures the cases forgive.
+const retries = 2
+
 // Run runs every case against the stores that open gives.
 func Run(t *testing.T, open Open) {
-	for _, tc := range []struct {
-		name string
-		run  func(*fixture)
-	}{
-		{"an empty store holds no study", emptyStore},
-		{"create lists the plan", createListsThePlan},
-		{"create again changes nothing", createAgain},
-		{"create of another study is refused", createOther},
-		{"claims go by index and once each", claimsGoByIndex},
-		{"a finished trial keeps its end", finishKeepsItsEnd},
-		{"finishing twice changes nothing", finishTwice},
-		{"a failed trial is tried three times", failedThreeTimes},
-		{"a diverged trial is not tried again", divergedOnce},
-		{"an expired lease frees its trial", expiredLease},
-		{"a heartbeat keeps a lease", heartbeatKeepsALease},
-		{"a late finish is kept but not counted", lateFinish},
-		{"a late finish in time is counted", lateButNotMissed},
-		{"a trial that loses every worker fails", losesEveryWorker},
-		{"release puts a trial back", release},
-		{"the claims of a dead worker go back", releaseWorker},
-		{"requeue forgives", requeue},
-		{"tokens only grow", tokensGrow},
-		{"everything outlives a close", outlivesClose},
-		{"workers at once claim every trial once", workersAtOnce},
-		{"bad JSON is refused", badJSON},
-		{"a claim that never was is an error", foreignClaim},
-	} {
+	for _, tc := range slices.Concat(queueCases, searchCases, supervisionCases) {
 		t.Run(tc.name, func(t *testing.T) {
 			f := &fixture{t: t, open: open, ctx: t.Context()}
 			f.store = f.reopen()
 			tc.run(f)
 		})
 	}
+}
+
+// testCase is something that every store must do.
+type testCase struct {
+	name string
+	run  func(*fixture)
+}
+
+var queueCases = []testCase{
+	{"an empty store holds no study", emptyStore},
+	{"create lists the plan", createListsThePlan},
+	{"create again changes nothing", createAgain},
+	{"create of another study is refused", createOther},
+	{"claims go by index and once each", claimsGoByIndex},
+	{"a finished trial keeps its end", finishKeepsItsEnd},
+	{"finishing twice changes nothing", finishTwice},
+	{"a failed trial is tried three times", failedThreeTimes},
+	{"a failure that would repeat itself is the last", failedForGood},
+	{"a diverged trial is not tried again", divergedOnce},
+	{"an expired lease frees its trial", expiredLease},
+	{"a heartbeat keeps a lease", heartbeatKeepsALease},
+	{"a late finish is kept but not counted", lateFinish},
+	{"a late finish in time is counted", lateButNotMissed},
+	{"a trial that loses every worker fails", losesEveryWorker},
+	{"release puts a trial back", release},
+	{"releasing twice changes nothing", releaseTwice},
+	{"the claims of a dead worker go back", releaseWorker},
+	{"requeue forgives", requeue},
+	{"requeueing twice changes nothing", requeueTwice},
+	{"tokens only grow", tokensGrow},
+	{"everything outlives a close", outlivesClose},
+	{"workers at once claim every trial once", workersAtOnce},
+	{"bad JSON is refused", badJSON},
+	{"JSON keeps its bytes and words lose what is no text", oddText},
+	{"a plan of thousands is kept whole", largePlan},
+	{"a claim that never was is an error", foreignClaim},
 }
 
 // fixture is one case's store, with calls that must succeed.
@@ -108,7 +121,7 @@ func (f *fixture) claim(worker string, now time.Time) *store.Claim {
 
 func (f *fixture) finish(c *store.Claim, end store.State, reason string, now time.Time) {
 	f.t.Helper()
-	f.must(f.store.Finish(f.ctx, c, end, reason, nil, now))
+	f.must(f.store.Finish(f.ctx, c, store.End{State: end, Reason: reason, Retries: retries}, now))
 }
 
 func (f *fixture) trial(i int) store.Trial {
@@ -215,7 +228,7 @@ func finishKeepsItsEnd(f *fixture) {
 	f.create(len(ends))
 	for i, end := range ends {
 		c := f.claim("a", start)
-		f.must(f.store.Finish(f.ctx, c, end, "reason "+string(end), json.RawMessage(`{"x": [1, null]}`), start.Add(time.Second)))
+		f.must(f.store.Finish(f.ctx, c, store.End{State: end, Reason: "reason " + string(end), Result: json.RawMessage(`{"x": [1, null]}`)}, start.Add(time.Second)))
 		f.wantState(i, end, "reason "+string(end))
 		if got := f.trial(i); string(got.Result) != `{"x": [1, null]}` || !got.LeaseUntil.IsZero() {
 			f.t.Errorf("trial %d is %+v", i, got)
@@ -233,10 +246,10 @@ func finishKeepsItsEnd(f *fixture) {
 func finishTwice(f *fixture) {
 	f.create(1)
 	c := f.claim("a", start)
-	f.must(f.store.Finish(f.ctx, c, store.Done, "first", json.RawMessage(`1`), start))
-	f.must(f.store.Finish(f.ctx, c, store.Done, "second", json.RawMessage(`2`), start))
+	f.must(f.store.Finish(f.ctx, c, store.End{State: store.Done, Reason: "first", Result: json.RawMessage(`1`)}, start))
+	f.must(f.store.Finish(f.ctx, c, store.End{State: store.Done, Reason: "second", Result: json.RawMessage(`2`)}, start))
 	f.wantState(0, store.Done, "first")
-	f.wantSuperseded(f.store.Finish(f.ctx, c, store.Diverged, "third", nil, start))
+	f.wantSuperseded(f.store.Finish(f.ctx, c, store.End{State: store.Diverged, Reason: "third"}, start))
 	f.wantState(0, store.Done, "first")
 	if got := f.attempts(0); len(got) != 1 || got[0].State != store.Done || string(got[0].Result) != "1" {
 		f.t.Errorf("attempts %+v", got)
@@ -245,22 +258,32 @@ func finishTwice(f *fixture) {
 
 func failedThreeTimes(f *fixture) {
 	f.create(2)
-	for i := range store.MaxFailures {
+	for i := range retries + 1 {
 		c := f.claim("a", start)
 		if c == nil || c.Trial != 0 || c.Attempt != i+1 {
 			f.t.Fatalf("claim %+v", c)
 		}
 		f.finish(c, store.Failed, fmt.Sprint("no luck ", i), start)
-		if i < store.MaxFailures-1 {
+		if i < retries {
 			f.wantState(0, store.Planned, fmt.Sprint("no luck ", i))
 		}
 	}
-	f.wantState(0, store.Failed, fmt.Sprintf("%d of %d times: no luck", store.MaxFailures, store.MaxFailures))
-	if got := f.trial(0); got.Failures != store.MaxFailures || got.Attempts != store.MaxFailures {
+	f.wantState(0, store.Failed, fmt.Sprintf("%d of %d times: no luck", retries+1, retries+1))
+	if got := f.trial(0); got.Failures != retries+1 || got.Attempts != retries+1 {
 		f.t.Errorf("%+v", got)
 	}
 	if c := f.claim("a", start); c == nil || c.Trial != 1 {
 		f.t.Errorf("after a failed trial comes %+v", c)
+	}
+}
+
+func failedForGood(f *fixture) {
+	f.create(1)
+	f.finish(f.claim("a", start), store.Failed, "no luck", start)
+	f.must(f.store.Finish(f.ctx, f.claim("a", start), store.End{State: store.Failed, Reason: "out of memory"}, start))
+	f.wantState(0, store.Failed, "not repeated: out of memory")
+	if c := f.claim("a", start); c != nil {
+		f.t.Errorf("claimed again: %+v", c)
 	}
 }
 
@@ -320,11 +343,11 @@ func lateFinish(f *fixture) {
 	f.create(1)
 	late := f.claim("a", start)
 	next := f.claim("b", start.Add(lease))
-	f.wantSuperseded(f.store.Finish(f.ctx, late, store.Done, "", json.RawMessage(`"late"`), start.Add(lease)))
+	f.wantSuperseded(f.store.Finish(f.ctx, late, store.End{State: store.Done, Result: json.RawMessage(`"late"`)}, start.Add(lease)))
 	f.wantState(0, store.Running, "")
 	f.wantSuperseded(f.store.Release(f.ctx, late))
-	f.must(f.store.Finish(f.ctx, next, store.Done, "", json.RawMessage(`"counted"`), start.Add(lease)))
-	f.wantSuperseded(f.store.Finish(f.ctx, late, store.Done, "", json.RawMessage(`"later"`), start.Add(lease)))
+	f.must(f.store.Finish(f.ctx, next, store.End{State: store.Done, Result: json.RawMessage(`"counted"`)}, start.Add(lease)))
+	f.wantSuperseded(f.store.Finish(f.ctx, late, store.End{State: store.Done, Result: json.RawMessage(`"later"`)}, start.Add(lease)))
 	if got := f.trial(0); got.State != store.Done || string(got.Result) != `"counted"` || got.Worker != "b" {
 		f.t.Errorf("%+v", got)
 	}
@@ -370,6 +393,17 @@ func release(f *fixture) {
 	}
 }
 
+func releaseTwice(f *fixture) {
+	f.create(1)
+	c := f.claim("a", start)
+	f.must(f.store.Release(f.ctx, c))
+	f.must(f.store.Release(f.ctx, c))
+	next := f.claim("b", start)
+	f.must(f.store.Release(f.ctx, c))
+	f.wantState(0, store.Running, "")
+	f.must(f.store.Heartbeat(f.ctx, next, start))
+}
+
 func releaseWorker(f *fixture) {
 	f.create(4)
 	dead := f.claim("a", start)
@@ -380,7 +414,7 @@ func releaseWorker(f *fixture) {
 	for i, want := range []store.State{store.Planned, store.Running, store.Planned, store.Done} {
 		f.wantState(i, want, "")
 	}
-	f.wantSuperseded(f.store.Finish(f.ctx, dead, store.Done, "", nil, start))
+	f.wantSuperseded(f.store.Finish(f.ctx, dead, store.End{State: store.Done}, start))
 	f.wantState(0, store.Planned, "")
 	if got := f.attempts(0); got[0].State != store.Superseded {
 		f.t.Errorf("%+v", got)
@@ -390,7 +424,7 @@ func releaseWorker(f *fixture) {
 
 func requeue(f *fixture) {
 	f.create(3)
-	for range store.MaxFailures {
+	for range retries + 1 {
 		f.finish(f.claim("a", start), store.Failed, "x", start)
 	}
 	f.must(f.store.Requeue(f.ctx, 0))
@@ -403,6 +437,17 @@ func requeue(f *fixture) {
 		if err := f.store.Requeue(f.ctx, i); err == nil || !strings.Contains(err.Error(), words) {
 			f.t.Errorf("got %v, want ...%s...", err, words)
 		}
+	}
+}
+
+func requeueTwice(f *fixture) {
+	f.create(1)
+	f.finish(f.claim("a", start), store.Diverged, "x", start)
+	f.must(f.store.Requeue(f.ctx, 0))
+	f.must(f.store.Requeue(f.ctx, 0))
+	f.claim("a", start)
+	if err := f.store.Requeue(f.ctx, 0); err == nil || !strings.Contains(err.Error(), "is running") {
+		f.t.Errorf("got %v", err)
 	}
 }
 
@@ -466,7 +511,7 @@ func workersAtOnce(f *fixture) {
 				if c.Trial%3 == 0 && c.Attempt == 1 {
 					end = store.Failed
 				}
-				if err := s.Finish(f.ctx, c, end, "", nil, start); err != nil {
+				if err := s.Finish(f.ctx, c, store.End{State: end, Retries: retries}, start); err != nil {
 					f.t.Error(err)
 				}
 			}
@@ -500,17 +545,47 @@ func workersAtOnce(f *fixture) {
 func badJSON(f *fixture) {
 	f.create(1)
 	c := f.claim("a", start)
-	if err := f.store.Finish(f.ctx, c, store.Done, "", json.RawMessage(`{"x": NaN}`), start); err == nil || !strings.Contains(err.Error(), "no JSON") {
+	if err := f.store.Finish(f.ctx, c, store.End{State: store.Done, Result: json.RawMessage(`{"x": NaN}`)}, start); err == nil || !strings.Contains(err.Error(), "no JSON") {
 		f.t.Errorf("got %v", err)
 	}
 	f.wantState(0, store.Running, "")
+	if err := f.store.Finish(f.ctx, c, store.End{State: store.Done, Result: json.RawMessage("\"\xff\"")}, start); err == nil || !strings.Contains(err.Error(), "UTF-8") {
+		f.t.Errorf("got %v", err)
+	}
+}
+
+func oddText(f *fixture) {
+	const result = "{\"<&>\" :\n[1e2,\t\"\u2028 \\u0000 ☃\", 1.0]}"
+	f.create(1)
+	c := f.claim("wörker 'a\"; --", start)
+	f.must(f.store.Finish(f.ctx, c, store.End{State: store.Done, Reason: "read \x00 and \xff from 'it'", Result: json.RawMessage(result)}, start))
+	got := f.trial(0)
+	if string(got.Result) != result || got.Worker != c.Worker {
+		f.t.Errorf("%+v", got)
+	}
+	f.wantState(0, store.Done, "read \uFFFD and \uFFFD from 'it'")
+	if attempts := f.attempts(0); string(attempts[0].Result) != result {
+		f.t.Errorf("%+v", attempts)
+	}
+}
+
+func largePlan(f *fixture) {
+	const n = 2345
+	f.create(n)
+	trials, err := f.store.Trials(f.ctx)
+	f.must(err)
+	for i, want := range planned(n) {
+		if diff := cmp.Diff(want, trials[i].PlannedTrial); diff != "" {
+			f.t.Fatal(diff)
+		}
+	}
 }
 
 func foreignClaim(f *fixture) {
 	f.create(1)
 	f.claim("a", start)
 	foreign := &store.Claim{Trial: 0, Attempt: 1, Token: 99, Worker: "a", Lease: lease}
-	if err := f.store.Finish(f.ctx, foreign, store.Done, "", nil, start); err == nil || errors.Is(err, store.ErrSuperseded) {
+	if err := f.store.Finish(f.ctx, foreign, store.End{State: store.Done}, start); err == nil || errors.Is(err, store.ErrSuperseded) {
 		f.t.Errorf("got %v", err)
 	}
 	f.wantState(0, store.Running, "")

@@ -111,7 +111,7 @@ func (s Space) with(path string, candidate value, needed needs) []choice {
 	var choices []choice
 	for _, i := range s.order {
 		p := s.Parameters[i]
-		if !p.active(func(path string) (any, bool) { v, ok := chosen[path]; return v, ok }) {
+		if !p.Active(func(path string) (any, bool) { v, ok := chosen[path]; return v, ok }) {
 			continue
 		}
 		c := p.candidates[0]

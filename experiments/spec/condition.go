@@ -27,8 +27,8 @@ func holds(values []any, v any) bool {
 	return slices.ContainsFunc(values, func(other any) bool { return Same(other, v) })
 }
 
-// active reports whether p is there where value says what other parameters have.
-func (p Parameter) active(value func(path string) (any, bool)) bool {
+// Active reports whether p is there where value says what other parameters have.
+func (p Parameter) Active(value func(path string) (any, bool)) bool {
 	for _, c := range p.When {
 		if v, ok := value(c.Path); !ok || !holds(c.Values, v) {
 			return false

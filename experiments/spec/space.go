@@ -130,11 +130,11 @@ func (s Space) Choose(value func(p Parameter) any) Params {
 		return nil, false
 	}
 	for _, i := range s.order {
-		if s.Parameters[i].active(at) {
+		if s.Parameters[i].Active(at) {
 			chosen[i], there[i] = value(s.Parameters[i]), true
 		}
 	}
-	params := s.name()
+	params := s.Name()
 	for i, p := range s.Parameters {
 		if there[i] {
 			params = append(params, Param{Path: p.Path, Value: chosen[i]})
@@ -143,8 +143,8 @@ func (s Space) Choose(value func(p Parameter) any) Params {
 	return params
 }
 
-// name is what Params of s begin with.
-func (s Space) name() Params {
+// Name is what Params of s begin with.
+func (s Space) Name() Params {
 	if s.Variant == "" {
 		return nil
 	}

@@ -74,39 +74,28 @@ func comparable(before, after *spec.Spec) error {
 	case !bytes.Equal(encoded(stripped(before.Sweep)), encoded(stripped(after.Sweep))):
 		return notComparable(after, "what sweep says beside trials, parameters and variants")
 	}
-	was, err := fixed(before)
-	if err != nil {
-		return err
-	}
-	is, err := fixed(after)
-	if err != nil {
-		return err
-	}
-	for name, run := range is {
-		known, ok := was[name]
-		if ok && !bytes.Equal(known.Canonical(), run.Canonical()) {
-			return notComparable(after, "what it says outside sweep, or a variant sets,")
+	known := map[string]*spec.Run{}
+	var first *spec.Run
+	for _, one := range before.Sweep.Spaces() {
+		run, err := before.With(one.Name())
+		if err != nil {
+			return err
 		}
-		for _, other := range was {
-			if !bytes.Equal(encoded(other.Data), encoded(run.Data)) {
-				return notComparable(after, "section data")
-			}
+		known[one.Variant], first = run, run
+	}
+	for _, one := range after.Sweep.Spaces() {
+		run, err := after.With(one.Name())
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(encoded(first.Data), encoded(run.Data)) {
+			return notComparable(after, "section data")
+		}
+		if old, ok := known[one.Variant]; ok && !bytes.Equal(old.Canonical(), run.Canonical()) {
+			return notComparable(after, "what it says outside sweep, or a variant sets,")
 		}
 	}
 	return nil
-}
-
-// fixed is the run of each variant without a choice of parameters.
-func fixed(s *spec.Spec) (map[string]*spec.Run, error) {
-	runs := map[string]*spec.Run{}
-	for _, one := range s.Sweep.Spaces() {
-		run, err := s.With(one.Name())
-		if err != nil {
-			return nil, err
-		}
-		runs[one.Variant] = run
-	}
-	return runs, nil
 }
 
 func encoded(v any) []byte {

@@ -20,6 +20,10 @@ type Condition struct {
 // Same reports whether two values of a Param are equal, whichever of them came
 // out of JSON.
 func Same(a, b any) bool {
+	if text, ok := a.(string); ok {
+		other, ok := b.(string)
+		return ok && text == other
+	}
 	return reflect.DeepEqual(a, b) || bytes.Equal(mustJSON(a), mustJSON(b))
 }
 

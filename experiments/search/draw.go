@@ -40,7 +40,11 @@ func pick(p spec.Parameter, word uint64) any {
 	if p.Distribution == "" {
 		return p.Values[below(word, len(p.Values))]
 	}
-	v := pickNumber(p, word)
+	return typed(p, pickNumber(p, word))
+}
+
+// typed is a number as a Param of p holds it.
+func typed(p spec.Parameter, v float64) any {
 	if p.Whole {
 		return int64(v)
 	}
@@ -48,21 +52,27 @@ func pick(p spec.Parameter, word uint64) any {
 }
 
 func pickNumber(p spec.Parameter, word uint64) float64 {
-	switch p.Distribution {
-	case "uniform":
-		if p.Step > 0 {
-			return stepped(p, p.Step, word)
-		}
-		return within(p, round(p.Min+unit(word)*(p.Max-p.Min), drawnDigits))
-	case "int_uniform":
-		return stepped(p, max(p.Step, 1), word)
-	case "log_uniform":
-		return within(p, round(p.Min*math.Exp(unit(word)*math.Log(p.Max/p.Min)), drawnDigits))
-	case "int_log_uniform":
-		// The end is one above max, so that max has the share that its logarithm gives it.
-		return within(p, math.Floor(p.Min*math.Exp(unit(word)*math.Log((p.Max+1)/p.Min))))
+	u, step := unit(word), stepOf(p)
+	switch logarithmic := strings.HasSuffix(p.Distribution, "log_uniform"); {
+	case logarithmic && step > 0:
+		// The end is one step above the last value, so that this one has the share
+		// that its logarithm gives it.
+		end := p.Min + places(p, step)*step
+		return onStep(p, step, math.Floor((p.Min*math.Exp(u*math.Log(end/p.Min))-p.Min)/step))
+	case step > 0:
+		return onStep(p, step, math.Floor(u*places(p, step)))
+	case logarithmic:
+		return within(p, round(p.Min*math.Exp(u*math.Log(p.Max/p.Min)), drawnDigits))
 	}
-	panic("search: unknown distribution " + p.Distribution)
+	return within(p, round(p.Min+u*(p.Max-p.Min), drawnDigits))
+}
+
+// stepOf is the distance between the values of a range, 0 where there is none.
+func stepOf(p spec.Parameter) float64 {
+	if p.Step == 0 && strings.HasPrefix(p.Distribution, "int_") {
+		return 1
+	}
+	return p.Step
 }
 
 // drawnDigits is to how many significant digits a real number is drawn: more
@@ -83,10 +93,14 @@ func round(v float64, digits int) float64 {
 
 func within(p spec.Parameter, v float64) float64 { return min(max(v, p.Min), p.Max) }
 
-// stepped is one of min, min+step, ... up to max.
-func stepped(p spec.Parameter, step float64, word uint64) float64 {
-	places := math.Floor(round((p.Max-p.Min)/step, stepDigits)) + 1
-	k := math.Floor(unit(word) * places)
+// places is how many of min, min+step, ... there are up to max.
+func places(p spec.Parameter, step float64) float64 {
+	return math.Floor(round((p.Max-p.Min)/step, stepDigits)) + 1
+}
+
+// onStep is min + k steps, k limited to those there are.
+func onStep(p spec.Parameter, step, k float64) float64 {
+	k = min(max(k, 0), places(p, step)-1)
 	return within(p, round(p.Min+k*step, 15))
 }
 

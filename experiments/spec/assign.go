@@ -5,9 +5,12 @@ import (
 	"strings"
 )
 
+// setSource is the name of an assignment in errors.
+const setSource = "--set"
+
 // assign puts one key=value in the place of what the tree says.
 func assign(tree value, assignment string) (value, *Error) {
-	src := &source{name: "--set", text: assignment}
+	src := &source{name: setSource, text: assignment}
 	at := place{src, 1, 1}
 	path, yamlText, ok := strings.Cut(assignment, "=")
 	if !ok || path == "" {
@@ -76,12 +79,16 @@ func (section value) pinParameter(path string, v value) value {
 	if !ok {
 		return section
 	}
-	if _, ok := parameters.value.find(path); !ok {
+	old, ok := parameters.value.find(path)
+	if !ok {
 		return section
 	}
 	one := value{kind: mapping, at: v.at, entries: []entry{
 		{"values", v.at, value{kind: list, items: []value{v}, at: v.at}},
 	}}
+	if when, ok := old.value.find("when"); ok {
+		one.entries = append(one.entries, when)
+	}
 	return section.with("parameters", parameters.value.replace(path, one), parameters.keyAt)
 }
 

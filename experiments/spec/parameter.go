@@ -35,6 +35,7 @@ type parameterForm struct {
 	Min          value `yaml:"min"`
 	Max          value `yaml:"max"`
 	Step         value `yaml:"step"`
+	When         value `yaml:"when"`
 }
 
 // read keeps what was written, to be read when it is known as what.
@@ -47,6 +48,9 @@ func readParameter(e entry, field leaf) (Parameter, *Error) {
 	}
 	var form parameterForm
 	if err := decode(e.value, e.key, reflect.ValueOf(&form).Elem()); err != nil {
+		return p, err
+	}
+	if err := p.readWhen(form.When); err != nil {
 		return p, err
 	}
 	ranged := form.Distribution.kind != null || form.Min.kind != null || form.Max.kind != null || form.Step.kind != null
@@ -141,9 +145,6 @@ func (p *Parameter) readEnds(form parameterForm, field leaf) *Error {
 func (p *Parameter) readStep(step value) *Error {
 	if step.kind == null {
 		return nil
-	}
-	if strings.HasSuffix(p.Distribution, "log_uniform") {
-		return step.at.errorf(p.Path, "%s takes no step: leave it out", p.Distribution)
 	}
 	if err := decodeNumber(step, p.Path, reflect.ValueOf(&p.Step).Elem()); err != nil {
 		return err

@@ -43,7 +43,7 @@ func Schema() []byte {
 // definitions are what is spoken of more than once: every field that a sweep may
 // vary, by its path, and the parameters.
 func definitions() object {
-	defs := object{"parameters": parametersSchema()}
+	defs := object{"parameters": parametersSchema(), "when": whenSchema()}
 	for _, path := range Sweepable() {
 		l, _ := leafAt(path)
 		defs[path] = fieldSchema(l.typ, path)
@@ -58,6 +58,9 @@ func section(t reflect.Type, path string) object {
 	properties := object{}
 	for _, f := range fieldsOf(t) {
 		at := join(path, f.name)
+		if f.typ.Kind() == reflect.Pointer {
+			f.typ = f.typ.Elem()
+		}
 		if f.typ.Kind() == reflect.Struct && f.typ != classWeightType {
 			properties[f.name] = section(f.typ, at)
 			continue
@@ -88,6 +91,10 @@ func typeSchema(t reflect.Type, rule train.Rule) object {
 	case t == reflect.TypeFor[Sources]():
 		address := object{"type": "string", "minLength": 1}
 		return object{"anyOf": []any{address, object{"type": "array", "minItems": 1, "items": address}}}
+	case t == reflect.TypeFor[Duration]():
+		return object{"type": "string", "minLength": 1, "pattern": durationForm.String()}
+	case t == reflect.TypeFor[Size]():
+		return object{"type": "string", "pattern": sizeForm.String()}
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -141,14 +148,22 @@ func bounded(typ string, r *train.Range) object {
 
 func sweepSchema() object {
 	s := section(reflect.TypeFor[struct {
-		Method     string `yaml:"method"`
-		Trials     int    `yaml:"trials"`
-		Replicates int    `yaml:"replicates"`
-		Seed       uint64 `yaml:"seed"`
-		Metric     Metric `yaml:"metric"`
+		Method         string          `yaml:"method"`
+		Trials         int             `yaml:"trials"`
+		Concurrency    int             `yaml:"concurrency"`
+		Replicates     int             `yaml:"replicates"`
+		Seed           uint64          `yaml:"seed"`
+		Metric         Metric          `yaml:"metric"`
+		TPE            *TPE            `yaml:"tpe"`
+		EarlyTerminate *EarlyTerminate `yaml:"early_terminate"`
+		Retries        int             `yaml:"retries"`
+		MaxFailed      int             `yaml:"max_failed"`
+		Budget         Budget          `yaml:"budget"`
+		Slurm          *Slurm          `yaml:"slurm"`
 	}](), "sweep")
 	s["required"] = []string{"method"}
 	properties := s["properties"].(object)
+	properties["early_terminate"].(object)["required"] = []string{"type"}
 	properties["parameters"] = refer("parameters")
 	properties["variants"] = object{
 		"type": "array", "minItems": 1, "description": ruleTable()["sweep.variants"].Doc,
@@ -188,7 +203,7 @@ func parametersSchema() object {
 func parameterSchema(l leaf) object {
 	values := object{
 		"type": "object", "additionalProperties": false, "required": []string{"values"},
-		"properties": object{"values": object{"type": "array", "minItems": 1, "uniqueItems": true, "items": refer(l.path)}},
+		"properties": object{"values": valuesSchema(l.path), "when": refer("when")},
 	}
 	if kind := l.typ.Kind(); kind != reflect.Int && kind != reflect.Float64 {
 		return values
@@ -207,6 +222,24 @@ func rangeSchema(l leaf) object {
 			"distribution": object{"enum": distributions},
 			"min":          refer(l.path), "max": refer(l.path),
 			"step": object{"type": "number", "exclusiveMinimum": 0},
+			"when": refer("when"),
 		},
+	}
+}
+
+// valuesSchema is a list of different values of a field.
+func valuesSchema(path string) object {
+	return object{"type": "array", "minItems": 1, "uniqueItems": true, "items": refer(path)}
+}
+
+// whenSchema is the conditions of a parameter.
+func whenSchema() object {
+	properties := object{}
+	for _, path := range Sweepable() {
+		properties[path] = valuesSchema(path)
+	}
+	return object{
+		"type": "object", "additionalProperties": false, "minProperties": 1, "properties": properties,
+		"description": "the parameter exists only where each of these has one of the values",
 	}
 }

@@ -28,8 +28,9 @@ type Spec struct {
 	// Sweep is nil where the spec has no such section.
 	Sweep *Sweep
 
-	document Document
-	tree     value // everything but the sweep
+	document  Document
+	tree      value // everything but the sweep
+	maxEpochs int   // see MaxEpochs
 }
 
 // Run is a spec with nothing left to choose: all that decides the outcome of
@@ -103,7 +104,14 @@ func (d Document) read() (*Spec, *Error) {
 		return nil, err
 	}
 	s := &Spec{Name: parts.Name, Sweep: parts.Sweep, document: d, tree: tree.without("sweep")}
+	if err := s.settle(); err != nil {
+		return nil, err
+	}
 	if err := s.check(); err != nil {
+		return nil, err
+	}
+	sweep, _ := tree.find("sweep")
+	if err := s.checkRungs(sweep.value); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -111,35 +119,6 @@ func (d Document) read() (*Spec, *Error) {
 
 // Document is what s was made from.
 func (s *Spec) Document() Document { return s.document }
-
-// check makes sure that the spec trains as it stands, and with each single value
-// that its sweep may choose.
-func (s *Spec) check() *Error {
-	for _, v := range s.Sweep.variants() {
-		if _, err := s.resolve(v, nil); err != nil {
-			return err
-		}
-		parameters := s.Sweep.parametersOf(v)
-		for i, p := range parameters {
-			for _, candidate := range p.candidates {
-				if _, err := s.resolve(v, firstExcept(parameters, i, candidate)); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// firstExcept chooses the first candidate of every parameter but the i-th.
-func firstExcept(parameters []Parameter, i int, candidate value) []choice {
-	choices := make([]choice, len(parameters))
-	for j, p := range parameters {
-		choices[j] = choice{p.Path, p.candidates[0]}
-	}
-	choices[i].value = candidate
-	return choices
-}
 
 // choice is a value for a path.
 type choice struct {

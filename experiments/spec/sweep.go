@@ -11,19 +11,38 @@ import (
 
 // Sweep says over what a study searches.
 type Sweep struct {
-	// Method is grid (every combination) or random (Trials draws).
+	// Method is grid (every combination), random (draws), sobol (points that fill
+	// the space evenly) or tpe (suggestions from what earlier trials found).
 	Method string `yaml:"method" json:"method"`
-	// Trials is how many configurations random search draws; 0 for a grid.
+	// Trials is how many configurations there are; 0 for a grid.
 	Trials int `yaml:"trials" json:"trials"`
+	// Concurrency is how many configurations tpe has in flight: configuration c is
+	// suggested once all up to c - Concurrency have ended. 0 for other methods.
+	Concurrency int `yaml:"concurrency" json:"concurrency,omitempty"`
 	// Replicates is how many seeds train each configuration.
 	Replicates int `yaml:"replicates" json:"replicates"`
 	// Seed decides what is drawn, and the seeds of the replicates.
 	Seed   uint64 `yaml:"seed" json:"seed"`
 	Metric Metric `yaml:"metric" json:"metric"`
+	// TPE is nil for other methods.
+	TPE *TPE `yaml:"tpe" json:"tpe,omitempty"`
+	// EarlyTerminate is nil where every trial trains to its end.
+	EarlyTerminate *EarlyTerminate `yaml:"early_terminate" json:"early_terminate,omitempty"`
+	// Retries is how many attempts a trial gets after one that failed.
+	Retries int `yaml:"retries" json:"-"`
+	// MaxFailed is how many failed trials stop the study.
+	MaxFailed int    `yaml:"max_failed" json:"-"`
+	Budget    Budget `yaml:"budget" json:"-"`
+	// Slurm is nil where the spec says nothing of it.
+	Slurm *Slurm `yaml:"slurm" json:"-"`
 	// Variants are alternatives that differ in more than one value, such as kinds
 	// of model; each is crossed with Parameters and its own parameters.
 	Variants   Variants   `yaml:"variants" json:"variants"`
 	Parameters Parameters `yaml:"parameters" json:"parameters"`
+
+	// settled are, for each variant, the values of paths that conditions name and
+	// that the variant does not vary.
+	settled []map[string]any
 }
 
 // Metric is what a study ranks its configurations by.
@@ -57,13 +76,16 @@ type Parameter struct {
 	Step         float64 `json:"step"` // 0: none
 	// Whole says that the field holds whole numbers.
 	Whole bool `json:"whole"`
+	// When are the conditions under which there is such a parameter: all must hold.
+	When []Condition `json:"when,omitempty"`
 
 	candidates []value // what is checked: the values, or the ends of the range
 	keyAt      place
 }
 
-// Distributions are the ways to draw from a range. uniform takes a step, which
-// leaves min, min+step, ... up to max; the int forms include both ends.
+// Distributions are the ways to draw from a range. Each takes a step, which
+// leaves min, min+step, ... up to max; the int forms, whose step is 1 where none
+// is given, include both ends.
 func Distributions() []string {
 	return []string{"uniform", "log_uniform", "int_uniform", "int_log_uniform"}
 }
@@ -80,9 +102,9 @@ const (
 )
 
 func sweepRules() []train.Rule {
-	return []train.Rule{
-		{Field: "sweep.method", OneOf: []string{"grid", "random"}, Doc: "every combination, or draws"},
-		{Field: "sweep.trials", Range: train.Between(1, maxConfigurations), Doc: "configurations that random search draws"},
+	rules := []train.Rule{
+		{Field: "sweep.method", OneOf: Methods(), Doc: "every combination, draws, points spread evenly, or suggestions from what earlier trials found"},
+		{Field: "sweep.trials", Range: train.Between(1, maxConfigurations), Doc: "configurations of a method that is no grid"},
 		{Field: "sweep.replicates", Range: train.Between(1, maxReplicates), Doc: "seeds that train each configuration"},
 		{Field: "sweep.seed", Range: train.Between(0, maxSeed), Doc: "decides the draws and the seeds of the replicates"},
 		{Field: "sweep.metric.name", OneOf: SweepMetrics(), Doc: "what configurations are ranked by"},
@@ -90,7 +112,11 @@ func sweepRules() []train.Rule {
 		{Field: "sweep.variants", Doc: "alternatives that differ in more than one value"},
 		{Field: "sweep.parameters", Doc: "what is varied: path to values or range"},
 	}
+	return slices.Concat(rules, adaptiveRules(), limitRules())
 }
+
+// Methods are the ways to search. The caller owns the slice.
+func Methods() []string { return []string{"grid", "random", "sobol", "tpe"} }
 
 // variants is what a study crosses with its parameters: at least one, the one
 // without a name where the spec lists none.
@@ -121,22 +147,18 @@ func variantNamed(variants []Variant, name any) (Variant, error) {
 }
 
 func (s *Sweep) read(v value, path string) *Error {
-	if e, ok := v.find("early_terminate"); ok {
-		return e.keyAt.errorf(path+".early_terminate", "is not available yet: leave it out, every trial then trains to its end")
-	}
-	if e, ok := v.find("method"); ok && e.value.text == "tpe" {
-		return e.value.at.errorf(path+".method", "tpe is not available yet, use random")
-	}
 	if m, ok := v.lookup("metric.name"); ok && strings.HasPrefix(m.text, "test.") {
 		return m.at.errorf(path+".metric.name", "is measured on the test rows: what chooses a model cannot also say how good it is; write validation.%s",
 			strings.TrimPrefix(m.text, "test."))
 	}
 	type fields Sweep // without this method
-	*s = Sweep{Replicates: 1, Seed: 1}
+	*s = Sweep{Replicates: 1, Seed: 1, Retries: defaultRetries, MaxFailed: defaultMaxFailed}
 	if err := decodeStruct(v, path, reflect.ValueOf((*fields)(s)).Elem()); err != nil {
 		return err
 	}
-	for _, check := range []func(value, string) *Error{s.checkMethod, s.checkMetric, s.checkSpace} {
+	for _, check := range []func(value, string) *Error{
+		s.checkMethod, s.checkAdaptive, s.checkMetric, s.checkTerminate, s.checkSlurm, s.checkSpace,
+	} {
 		if err := check(v, path); err != nil {
 			return err
 		}
@@ -147,13 +169,12 @@ func (s *Sweep) read(v value, path string) *Error {
 func (s *Sweep) checkMethod(v value, path string) *Error {
 	switch {
 	case s.Method == "":
-		return v.at.errorf(path+".method", "is missing: write grid or random")
-	case s.Method == "random" && s.Trials == 0:
-		return v.at.errorf(path+".trials", "is missing: random search needs a number of configurations to draw")
+		return v.at.errorf(path+".method", "is missing: write one of %s", strings.Join(Methods(), ", "))
+	case s.Method != "grid" && s.Trials == 0:
+		return v.at.errorf(path+".trials", "is missing: %s needs a number of configurations", s.Method)
 	case s.Method == "grid" && s.Trials != 0:
 		return v.place("trials").errorf(path+".trials", "means nothing to a grid, which runs every combination: leave it out, or write method: random")
-	}
-	if s.Method == "random" {
+	case s.Method != "grid":
 		return nil
 	}
 	for _, variant := range s.variants() {

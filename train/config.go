@@ -145,6 +145,9 @@ type LoopConfig struct {
 	EarlyStop  EarlyStopConfig `yaml:"early_stop" json:"early_stop"`
 	// CheckpointEpochs is how many epochs pass between checkpoints.
 	CheckpointEpochs int `yaml:"checkpoint_epochs" json:"checkpoint_epochs"`
+	// CheckpointMinutes is how long training or a fit goes on without a checkpoint;
+	// 0 is for ever. JSON, which names what decides an outcome, leaves it out.
+	CheckpointMinutes float64 `yaml:"checkpoint_minutes" json:"-"`
 }
 
 // EarlyStopConfig ends a trial that no longer improves and keeps its best epoch.

@@ -15,7 +15,7 @@ func (c *Config) Complete(given func(field string) bool) {
 	f := filler{given}
 	if IsDetector(c.Model.Kind) {
 		// A study that compares detectors with networks gives these for the latter.
-		c.Loss, c.Optimizer, c.Train = LossConfig{}, OptimizerConfig{}, LoopConfig{}
+		c.Loss, c.Optimizer, c.Train = LossConfig{}, OptimizerConfig{}, LoopConfig{CheckpointMinutes: c.Train.CheckpointMinutes}
 		c.Model.completeDetector(f)
 	} else {
 		c.Model.complete(f)
@@ -23,10 +23,15 @@ func (c *Config) Complete(given func(field string) bool) {
 		c.Optimizer.complete(f)
 		c.Train.complete(f)
 	}
+	f.real("train.checkpoint_minutes", &c.Train.CheckpointMinutes, checkpointMinutes)
 	if !given("threshold.max_false_positive_rate") && !given("threshold.maximize") {
 		c.Threshold.MaxFalsePositiveRate = 1e-3
 	}
 }
+
+// checkpointMinutes is what a crash costs at the most. A checkpoint takes some
+// milliseconds.
+const checkpointMinutes = 5
 
 // filler sets fields that were not given.
 type filler struct{ given func(field string) bool }

@@ -106,7 +106,8 @@ func TestEveryFieldHasOneRule(t *testing.T) {
 		for i := range typ.NumField() {
 			f := typ.Field(i)
 			name := prefix + f.Tag.Get("yaml")
-			if f.Tag.Get("yaml") != f.Tag.Get("json") {
+			// What decides no outcome is not part of what names one.
+			if json := f.Tag.Get("json"); json != f.Tag.Get("yaml") && (name != "train.checkpoint_minutes" || json != "-") {
 				t.Errorf("%s: json name %q", name, f.Tag.Get("json"))
 			}
 			if f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[ClassWeight]() {

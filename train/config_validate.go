@@ -25,7 +25,7 @@ func Rules() []Rule {
 	rules := slices.Concat(modelRules(), detectorRules(), fitRules(), lossRules(), optimizerRules(), loopRules())
 	for i, r := range rules {
 		section, _, _ := strings.Cut(r.Field, ".")
-		if r.When == nil && (section == "loss" || section == "optimizer" || section == "train") {
+		if r.When == nil && r.Field != "train.checkpoint_minutes" && (section == "loss" || section == "optimizer" || section == "train") {
 			rules[i].When = ofKind(Networks()...)
 		}
 	}
@@ -93,6 +93,7 @@ func loopRules() []Rule {
 		{Field: "train.early_stop.patience", Range: Between(1, 100_000), When: stops, Doc: "epochs without improvement before a trial ends"},
 		{Field: "train.early_stop.min_delta", Range: FromZero(), When: stops, Doc: "smallest change that is an improvement"},
 		{Field: "train.checkpoint_epochs", Range: Between(1, 100_000), Doc: "epochs between checkpoints"},
+		{Field: "train.checkpoint_minutes", Range: Between(0, 100_000), Doc: "minutes of training, or of a fit, between checkpoints; 0 for none by time"},
 	}
 }
 

@@ -3,14 +3,10 @@ package train
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 
-	"flowbench/train/checkpoint"
 	"flowbench/train/detect"
 )
 
@@ -56,7 +52,7 @@ func newBareDetector(m ModelConfig, seed uint64) detect.Detector {
 // judgeDetector fits a detector, or takes up one that was fitted before the trial
 // was interrupted, and judges it like a network.
 func (t *Trial) judgeDetector(ctx context.Context, result *Result) error {
-	detector, err := t.fittedDetector(ctx)
+	detector, kept, err := t.fittedDetector(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,17 +60,17 @@ func (t *Trial) judgeDetector(ctx context.Context, result *Result) error {
 	if d, ok := describer(detector); ok {
 		result.Fit = d.Figures()
 	}
-	if result.Warnings, err = t.keptWarnings(); err != nil {
-		return err
+	if err := json.Unmarshal([]byte(kept.Metadata["warnings"]), &result.Warnings); err != nil {
+		return fmt.Errorf("warnings of the fit: %w; remove the trial's folder to fit the detector again", err)
 	}
 	for _, w := range result.Warnings {
 		t.logf("warning: %s", w)
 	}
-	sum, err := sha256File(t.weightsPath(0))
+	weights, err := t.keepWeights(0, kept)
 	if err != nil {
 		return err
 	}
-	result.Members = []MemberResult{{Seed: t.Seed, Weights: filepath.Base(t.weightsPath(0)), SHA256: sum}}
+	result.Members = []MemberResult{{Seed: t.Seed, Weights: weights.File, SHA256: weights.SHA256}}
 	validation, err := t.detectorScores(ctx, detector, t.Data.Validation)
 	if err != nil {
 		return err
@@ -99,60 +95,6 @@ func describer(d detect.Detector) (detect.Describer, bool) {
 	}
 	describer, ok := d.(detect.Describer)
 	return describer, ok
-}
-
-// fittedDetector loads what an earlier run of the trial fitted, or fits it and
-// saves it.
-func (t *Trial) fittedDetector(ctx context.Context) (detect.Detector, error) {
-	detector := newDetector(t.Config.Model, t.Seed)
-	f, err := t.loadCheckpoint(t.weightsPath(0))
-	if err == nil {
-		err = detector.Load(f)
-		if err != nil {
-			err = fmt.Errorf("%s: %w; remove it to fit the detector again", t.weightsPath(0), err)
-		}
-		return detector, err
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	data := t.detectorData()
-	progress := t.fitProgress()
-	data.Progress = progress.hear
-	if err := detector.Fit(ctx, data); err != nil {
-		return nil, err
-	}
-	progress.end()
-	return detector, t.saveDetector(detector)
-}
-
-// saveDetector keeps what was fitted, with what a trial that goes on from it has
-// to know.
-func (t *Trial) saveDetector(detector detect.Detector) error {
-	f, err := detector.Save()
-	if err != nil {
-		return err
-	}
-	f.Metadata["fingerprint"] = t.Fingerprint
-	words, err := json.Marshal(warnings(detector))
-	if err != nil {
-		return err
-	}
-	f.Metadata["warnings"] = string(words)
-	return checkpoint.Save(t.weightsPath(0), *f)
-}
-
-// keptWarnings are those of the fit, whichever run of the trial it was in.
-func (t *Trial) keptWarnings() ([]string, error) {
-	f, err := t.loadCheckpoint(t.weightsPath(0))
-	if err != nil {
-		return nil, err
-	}
-	var words []string
-	if err := json.Unmarshal([]byte(f.Metadata["warnings"]), &words); err != nil {
-		return nil, fmt.Errorf("%s: warnings: %w; remove it to fit the detector again", t.weightsPath(0), err)
-	}
-	return words, nil
 }
 
 func warnings(d detect.Detector) []string {

@@ -67,7 +67,7 @@ func (p *fitProgress) hear(stage string, done, total int) {
 	pace := now.Sub(p.stageBegun) / time.Duration(done-p.first)
 	state := FitProgress{Stage: stage, Done: done, Total: total, Left: pace * time.Duration(total-done)}
 	if raw, err := json.Marshal(state); err == nil {
-		checkpoint.WriteFile(p.trial.fitPath(), raw)
+		checkpoint.Replace(p.trial.disk(), p.trial.fitPath(), raw)
 	}
 	if now.Sub(p.logged) >= logNews {
 		p.logged = now
@@ -80,7 +80,7 @@ func (p *fitProgress) end() {
 	if took := p.now().Sub(p.begun); took >= longFit {
 		p.trial.logf("fitted in %s", took.Round(100*time.Millisecond))
 	}
-	os.Remove(p.trial.fitPath())
+	p.trial.disk().Remove(p.trial.fitPath())
 }
 
 func (t *Trial) fitPath() string { return filepath.Join(t.Dir, fitName) }

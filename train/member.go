@@ -2,12 +2,9 @@ package train
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"path/filepath"
 	"strings"
 
 	"flowbench/kernels"
@@ -15,7 +12,7 @@ import (
 	"flowbench/train/graph"
 )
 
-// progress is where a member's training stands; it travels in the checkpoint's metadata.
+// progress is where a member's training stands; it travels in its checkpoints.
 type progress struct {
 	Epoch     int      `json:"epoch"` // epochs finished
 	Step      uint64   `json:"step"`  // optimiser steps finished
@@ -24,6 +21,15 @@ type progress struct {
 	// Losses are train.loss and, with validation rows, validation.loss of BestEpoch.
 	Losses  map[string]float64 `json:"losses"`
 	Stopped bool               `json:"stopped"` // early stop has ended it
+	Running running            `json:"running"`
+}
+
+// running is where the epoch in hand stands: after its last step it is still to
+// be measured.
+type running struct {
+	Steps int     `json:"steps"` // finished, of the epoch's
+	Loss  float64 `json:"loss"`  // the sum over Rows
+	Rows  int     `json:"rows"`
 }
 
 // member trains one network of a trial: the only one, or one of an ensemble.
@@ -37,6 +43,9 @@ type member struct {
 	sampler   *sampler
 	metrics   *metricsLog
 	progress  progress
+	best      *checkpoint.File // the weights of BestEpoch, once they are to be kept
+	series    *checkpoint.Series
+	saved     moment
 }
 
 // divergence says where a trial's numbers stopped being finite.
@@ -54,7 +63,10 @@ func (d *divergence) Error() string {
 }
 
 func (t *Trial) newMember(index int, y []float32, metrics *metricsLog) (*member, error) {
-	m := &member{trial: t, index: index, seed: memberSeed(t.Seed, index), rows: t.Data.Train, metrics: metrics}
+	m := &member{
+		trial: t, index: index, seed: memberSeed(t.Seed, index), rows: t.Data.Train, metrics: metrics,
+		series: checkpoint.OpenSeries(t.disk(), t.Dir, seriesName(index)),
+	}
 	if t.Config.Model.Kind == "autoencoder" {
 		m.rows = t.Data.negatives(t.Data.Train)
 	}
@@ -91,65 +103,86 @@ func (t *Trial) newSampler(rows []int32, seed uint64) *sampler {
 }
 
 // train runs the epochs that are left. It returns a *divergence where the
-// training ended in one, and ctx's error where that ended it.
+// training ended in one, a *pause where Until did, and ctx's error or
+// ErrPreempted where those ended it.
 func (m *member) train(ctx context.Context) error {
 	if err := m.resume(); err != nil {
 		return err
 	}
-	c := m.trial.Config.Train
-	for m.progress.Epoch < c.Epochs && !m.progress.Stopped {
-		loss, err := m.epoch(ctx)
-		if err != nil {
+	for !m.finished() {
+		if m.reached() {
+			return &pause{m.trial.Until}
+		}
+		if err := m.epoch(ctx); err != nil {
 			return err
 		}
-		if err := m.finishEpoch(ctx, loss); err != nil {
+		if err := m.finishEpoch(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
+	return m.trial.ended(ctx) // the checkpoint of the last epoch is there
+}
+
+// finished says whether all epochs have been trained, or early stop has ended it.
+func (m *member) finished() bool {
+	return m.progress.Stopped || m.progress.Epoch >= m.trial.Config.Train.Epochs
+}
+
+// reached says whether the trial pauses here.
+func (m *member) reached() bool {
+	until := m.trial.Until
+	return m.index == 0 && until > 0 && m.progress.Epoch >= until
 }
 
 // sequenceRows is how many rows a device trains on between looks at the context:
 // a small part of a second, but many steps.
 const sequenceRows = 1 << 18
 
-// epoch goes once over the rows and returns the mean loss over them.
-func (m *member) epoch(ctx context.Context) (float64, error) {
+// epoch goes over the rows that are left of one epoch and sums their losses.
+func (m *member) epoch(ctx context.Context) error {
 	batches := m.batches()
 	results := make([]kernels.StepResult, len(batches))
 	atOnce := 1
 	if _, ok := m.network.machine.(kernels.Sequencer); ok {
 		atOnce = max(1, sequenceRows/m.trial.Config.Train.Batch)
 	}
-	sum, seen := 0.0, 0
-	for from := 0; from < len(batches); from += atOnce {
-		if err := ctx.Err(); err != nil {
-			return 0, err
+	for from := m.progress.Running.Steps; from < len(batches); from = m.progress.Running.Steps {
+		if err := m.interval(ctx); err != nil {
+			return err
 		}
 		to := min(from+atOnce, len(batches))
 		if err := m.steps(batches[from:to], results[from:to]); err != nil {
-			return 0, err
+			return err
 		}
 		for i, r := range results[from:to] {
-			m.progress.Step++
-			if r.NonFinite != kernels.None || math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
-				return 0, m.diverged(notFinite{"loss", r.Loss}, m.progress.Epoch+1, r.NonFinite)
+			if err := m.count(r, len(batches[from+i].Rows)); err != nil {
+				return err
 			}
-			n := len(batches[from+i].Rows)
-			sum += r.Loss * float64(n)
-			seen += n
 		}
 	}
-	return sum / float64(seen), nil
+	return nil
 }
 
-// batches is the steps of the epoch in hand.
+// count takes in what a step over that many rows reports.
+func (m *member) count(r kernels.StepResult, rows int) error {
+	m.progress.Step++
+	if r.NonFinite != kernels.None || math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
+		return m.diverged(notFinite{"loss", r.Loss}, m.progress.Epoch+1, r.NonFinite)
+	}
+	m.progress.Running.Steps++
+	m.progress.Running.Loss += r.Loss * float64(rows)
+	m.progress.Running.Rows += rows
+	return nil
+}
+
+// batches is the steps of the epoch in hand, those that are finished included.
 func (m *member) batches() []kernels.Batch {
 	c := m.trial.Config
 	order, steps := m.sampler.epoch(m.progress.Epoch), m.sampler.steps()
+	first := m.progress.Step - uint64(m.progress.Running.Steps)
 	list := make([]kernels.Batch, steps)
 	for s := range list {
-		step := m.progress.Step + uint64(s)
+		step := first + uint64(s)
 		list[s] = kernels.Batch{
 			Rows:         order[s*c.Train.Batch : min((s+1)*c.Train.Batch, len(order))],
 			Step:         step + 1,
@@ -184,45 +217,46 @@ func (m *member) diverged(cause notFinite, epoch int, first kernels.Buf) error {
 	return d
 }
 
-// orDiverged is err, or, where that is a *notFinite, the *divergence that it
-// shows: finite weights can still give outputs that are not.
-func (m *member) orDiverged(err error) error {
+// orDiverged is err, or, where that is a *notFinite, the *divergence in epoch
+// that it shows: finite weights can still give outputs that are not.
+func (m *member) orDiverged(err error, epoch int) error {
 	var figure *notFinite
 	if !errors.As(err, &figure) {
 		return err
 	}
-	return m.diverged(*figure, m.progress.Epoch, m.network.program.Output)
+	return m.diverged(*figure, epoch, m.network.program.Output)
 }
 
 // finishEpoch measures the epoch, keeps the weights where they are the best so
 // far, and writes the checkpoint last: what a crash undoes is done again alike.
-func (m *member) finishEpoch(ctx context.Context, loss float64) error {
+func (m *member) finishEpoch(ctx context.Context) error {
 	c := m.trial.Config.Train
-	rate := learningRate(m.trial.Config.Optimizer, int(m.progress.Step-1), m.sampler.steps(), c.Epochs)
-	m.progress.Epoch++
 	line := EpochMetrics{
-		Member: m.index, Epoch: m.progress.Epoch, Step: m.progress.Step,
-		LearningRate: rate,
-		Values:       map[string]float64{"train.loss": loss},
+		Member: m.index, Epoch: m.progress.Epoch + 1, Step: m.progress.Step,
+		LearningRate: learningRate(m.trial.Config.Optimizer, int(m.progress.Step-1), m.sampler.steps(), c.Epochs),
+		Values:       map[string]float64{"train.loss": m.progress.Running.Loss / float64(m.progress.Running.Rows)},
 	}
 	scorer, err := newScorer(ctx, m.trial.Config.Model, m.network, m.rows)
 	if err == nil {
 		err = m.validate(ctx, scorer, line.Values)
 	}
-	if err != nil {
-		return m.orDiverged(err)
+	switch ended := ctx.Err(); {
+	case err != nil && ended != nil && errors.Is(err, ended):
+		return m.leave(ended)
+	case err != nil:
+		return m.orDiverged(err, line.Epoch)
 	}
+	m.progress.Epoch, m.progress.Running = line.Epoch, running{}
 	if m.improved(line.Values) {
-		if err := m.saveBest(scorer); err != nil {
+		if err := m.keepBest(scorer); err != nil {
 			return err
 		}
 	}
 	if err := m.metrics.append(line); err != nil {
 		return err
 	}
-	last := m.progress.Epoch == c.Epochs || m.progress.Stopped
-	if last || m.progress.Epoch%c.CheckpointEpochs == 0 {
-		if err := m.saveCheckpoint(); err != nil {
+	if m.finished() || m.reached() || m.progress.Epoch%c.CheckpointEpochs == 0 || m.due() {
+		if err := m.save(); err != nil {
 			return err
 		}
 	}
@@ -293,79 +327,4 @@ func (m *member) validate(ctx context.Context, scorer *scorer, values map[string
 		return err
 	}
 	return rankingValues(scores, m.trial.Data.positive(rows), values)
-}
-
-// checkpointPath is the file that a member of a resumed trial goes on from.
-func (t *Trial) checkpointPath(member int) string {
-	return filepath.Join(t.Dir, fmt.Sprintf("checkpoint-member%d-last.safetensors", member))
-}
-
-// weightsPath is the file of the member's best epoch.
-func (t *Trial) weightsPath(member int) string {
-	return filepath.Join(t.Dir, fmt.Sprintf("checkpoint-member%d-best.safetensors", member))
-}
-
-func (m *member) saveCheckpoint() error {
-	tensors, err := m.network.tensors(false)
-	if err != nil {
-		return err
-	}
-	state, err := json.Marshal(m.progress)
-	if err != nil {
-		return err
-	}
-	// The lines of the epochs that the checkpoint counts as done come before it.
-	if err := m.metrics.sync(); err != nil {
-		return err
-	}
-	return checkpoint.Save(m.trial.checkpointPath(m.index), checkpoint.File{
-		Tensors:  tensors,
-		Metadata: map[string]string{"fingerprint": m.trial.Fingerprint, "progress": string(state)},
-	})
-}
-
-func (m *member) saveBest(scorer *scorer) error {
-	tensors, err := m.network.tensors(true)
-	if err != nil {
-		return err
-	}
-	return checkpoint.Save(m.trial.weightsPath(m.index), checkpoint.File{
-		Tensors: append(tensors, scorer.tensors()...),
-		Metadata: map[string]string{
-			"fingerprint": m.trial.Fingerprint,
-			"epoch":       fmt.Sprint(m.progress.Epoch),
-		},
-	})
-}
-
-// loadCheckpoint reads a checkpoint of this trial; another trial's is an error.
-func (t *Trial) loadCheckpoint(path string) (*checkpoint.File, error) {
-	f, err := checkpoint.Load(path)
-	if err != nil {
-		return nil, err
-	}
-	if f.Metadata["fingerprint"] != t.Fingerprint {
-		return nil, fmt.Errorf("%s belongs to another trial; remove the trial's folder to train it again", path)
-	}
-	return f, nil
-}
-
-// resume goes back to the last checkpoint, if there is one, and drops the
-// metrics of the epochs after it, which will be trained again.
-func (m *member) resume() error {
-	path := m.trial.checkpointPath(m.index)
-	f, err := m.trial.loadCheckpoint(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return m.metrics.truncate(m.index, 0)
-	}
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal([]byte(f.Metadata["progress"]), &m.progress); err != nil {
-		return fmt.Errorf("%s: progress: %w; remove it to train again from the start", path, err)
-	}
-	if err := m.network.restore(f); err != nil {
-		return err
-	}
-	return m.metrics.truncate(m.index, m.progress.Epoch)
 }

@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"flowbench/train/checkpoint"
 )
 
 func TestInterruptedTrialEndsInTheSameBytes(t *testing.T) {
@@ -72,8 +70,10 @@ func TestCrashBehindTheResultLeavesNoCheckpoint(t *testing.T) {
 	}
 	run(t, tr)
 	before := files(t, tr.Dir)
-	if err := os.WriteFile(tr.checkpointPath(1), nil, 0o644); err != nil {
-		t.Fatal(err)
+	for _, left := range []string{"checkpoint-member1-7.json", "checkpoint-member1-7.safetensors", "checkpoint-member1-best-3.safetensors"} {
+		if err := os.WriteFile(filepath.Join(tr.Dir, left), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	run(t, tr)
 	if diff := cmp.Diff(before, files(t, tr.Dir)); diff != "" {
@@ -82,31 +82,24 @@ func TestCrashBehindTheResultLeavesNoCheckpoint(t *testing.T) {
 }
 
 func TestForeignCheckpointsAreRefused(t *testing.T) {
-	for _, path := range []func(*Trial) string{
-		func(tr *Trial) string { return tr.checkpointPath(0) },
-		func(tr *Trial) string { return tr.weightsPath(0) },
-	} {
-		stop := errors.New("stop")
-		tr := trial(t, "dnn", func(c *Config) { c.Train.CheckpointEpochs = 1 })
-		tr.OnEpoch = func(m EpochMetrics) error {
-			if m.Epoch == tr.Config.Train.Epochs {
-				return stop
+	for kind, series := range map[string]string{"dnn": "checkpoint-member0", "pca": "checkpoint-fit"} {
+		tr := trial(t, "dnn", nil)
+		if kind != "dnn" {
+			tr = detectorTrial(t, kind, detectorKinds[kind])
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		tr.OnEpoch = func(EpochMetrics) error { cancel(); return nil }
+		if kind == "pca" {
+			if _, _, err := tr.fittedDetector(ctx); err != nil {
+				t.Fatal(err)
 			}
-			return nil
-		}
-		if _, err := tr.Run(context.Background()); !errors.Is(err, stop) {
+		} else if _, err := tr.Run(ctx); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
-		f, err := checkpoint.Load(path(tr))
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.Metadata["fingerprint"] = "another"
-		if err := checkpoint.Save(path(tr), *f); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tr.Run(context.Background()); err == nil || !strings.Contains(err.Error(), path(tr)+" belongs to another trial") {
-			t.Errorf("%s: %v", path(tr), err)
+		tr.Fingerprint = "another"
+		_, err := tr.Run(context.Background())
+		if err == nil || !strings.Contains(err.Error(), filepath.Join(tr.Dir, series)+" belongs to another trial") {
+			t.Errorf("%s: %v", kind, err)
 		}
 	}
 }

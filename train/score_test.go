@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"math"
-	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -91,7 +90,7 @@ func TestPassesFeedTheReconstructionBack(t *testing.T) {
 
 func newTestMember(t *testing.T, tr *Trial) *member {
 	t.Helper()
-	metrics, err := openMetricsLog(filepath.Join(tr.Dir, "metrics.jsonl"))
+	metrics, err := openMetricsLog(tr.disk(), tr.metricsPath())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,15 +2,13 @@ package train
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"time"
 
 	"flowbench/kernels"
 	"flowbench/train/checkpoint"
@@ -37,12 +35,24 @@ type Trial struct {
 	OnEpoch func(EpochMetrics) error
 	// Log, where set, gets a line for what a reader of the trial should know.
 	Log io.Writer
+
+	// Until is how many epochs of the first network Run trains before it pauses: 0,
+	// or all there are, is to the end. Detectors and baselines have no epochs.
+	Until int
+	// Warn, where set, tells by being closed that the process is to end soon: Run
+	// writes a checkpoint at the next step and returns ErrPreempted.
+	Warn <-chan struct{}
+	// Disk is where Dir is; nil is the operating system's.
+	Disk checkpoint.Disk
+
+	now func() time.Time // nil is time.Now; it decides when a checkpoint is due, and nothing else
 }
 
-// States that a trial ends in by itself.
+// States that Run's Result may have. A paused trial has not ended.
 const (
 	StateDone     = "done"
 	StateDiverged = "diverged"
+	StatePaused   = "paused"
 )
 
 // MemberResult is what training one network gave.
@@ -77,6 +87,10 @@ type Result struct {
 	Validation *metric.Report      `json:"validation,omitempty"`
 	Test       *metric.Report      `json:"test,omitempty"`
 	Classes    *metric.ClassReport `json:"classes,omitempty"` // test part, more than two classes
+
+	// Epoch is Until of a paused trial, whose Metrics are those of the first network
+	// at that epoch, as metrics.jsonl has them. It has neither members nor reports.
+	Epoch int `json:"-"`
 }
 
 // resultName is the file that marks a trial as ended.
@@ -86,8 +100,10 @@ const resultName = "result.json"
 // and test parts. A trial that has ended already returns the result it has.
 //
 // A trial whose numbers stop being finite ends in StateDiverged, which is a
-// result. An error means that the trial has not ended: the context's where that
-// stopped it, else a fault in the data, the folder or the backend.
+// result, and one that comes to Until pauses in StatePaused. An error means that
+// the trial has not ended: the context's where that stopped it, ErrPreempted
+// where Warn did, else a fault in the data, the folder or the backend. However
+// often it was stopped, it ends in the bytes that it would have ended in.
 func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	done, err := t.finished()
 	if err != nil {
@@ -99,6 +115,9 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	if err := t.Data.Check(); err != nil {
 		return nil, err
 	}
+	if err := checkpoint.ClearTemporary(t.disk(), t.Dir); err != nil {
+		return nil, err
+	}
 	result := &Result{State: StateDone, Fingerprint: t.Fingerprint, Seed: t.Seed, Device: t.Backend.Name(), Detector: t.Config.Model.Kind}
 	judge := t.judgeNetworks
 	switch kind := t.Config.Model.Kind; {
@@ -108,8 +127,11 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 		judge = t.judgeDetector
 	}
 	var diverged *divergence
+	var paused *pause
 	err = judge(ctx, result)
 	switch {
+	case errors.As(err, &paused):
+		return result, t.paused(paused.epoch, result)
 	case errors.As(err, &diverged):
 		result.State, result.Reason, result.Members = StateDiverged, diverged.Error(), nil
 		t.logf("diverged: %s", result.Reason)
@@ -122,9 +144,34 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	return result, nil
 }
 
+// paused makes result that of a trial that pauses after an epoch.
+func (t *Trial) paused(epoch int, result *Result) error {
+	lines, err := readMetrics(t.disk(), t.metricsPath())
+	if err != nil {
+		return err
+	}
+	for _, line := range lines {
+		if line.Member == 0 && line.Epoch == epoch {
+			result.State, result.Epoch, result.Metrics = StatePaused, epoch, line.Values
+			result.Reason = fmt.Sprintf("paused after epoch %d of %d", epoch, t.Config.Train.Epochs)
+			return nil
+		}
+	}
+	return fmt.Errorf("%s has no line of epoch %d; remove the trial's folder to train it again", t.metricsPath(), epoch)
+}
+
+func (t *Trial) disk() checkpoint.Disk {
+	if t.Disk != nil {
+		return t.Disk
+	}
+	return checkpoint.OS{}
+}
+
+func (t *Trial) metricsPath() string { return filepath.Join(t.Dir, "metrics.jsonl") }
+
 // finished returns the result of a trial that has ended, or nil.
 func (t *Trial) finished() (*Result, error) {
-	r, err := ReadResult(t.Dir)
+	r, err := readResult(t.disk(), t.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -139,9 +186,11 @@ func (t *Trial) finished() (*Result, error) {
 
 // ReadResult reads the result.json in dir. One that is not there satisfies
 // errors.Is(err, fs.ErrNotExist).
-func ReadResult(dir string) (*Result, error) {
+func ReadResult(dir string) (*Result, error) { return readResult(checkpoint.OS{}, dir) }
+
+func readResult(disk checkpoint.Disk, dir string) (*Result, error) {
 	path := filepath.Join(dir, resultName)
-	raw, err := os.ReadFile(path)
+	raw, err := disk.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("result: %w", err)
 	}
@@ -157,25 +206,68 @@ func (t *Trial) writeResult(r *Result) error {
 	if err != nil {
 		return fmt.Errorf("result: %w", err)
 	}
-	if err := checkpoint.WriteFile(filepath.Join(t.Dir, resultName), append(raw, '\n')); err != nil {
+	if err := checkpoint.Replace(t.disk(), filepath.Join(t.Dir, resultName), append(raw, '\n')); err != nil {
 		return fmt.Errorf("result: %w", err)
 	}
 	return t.removeCheckpoints()
 }
 
+// seriesPrefix begins the names of all checkpoints.
+const seriesPrefix = "checkpoint-"
+
 // removeCheckpoints drops what only a resume would need.
 func (t *Trial) removeCheckpoints() error {
-	for i := range t.Config.Model.Ensemble {
-		if err := os.Remove(t.checkpointPath(i)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("checkpoint: %w", err)
+	return checkpoint.RemoveSeries(t.disk(), t.Dir, seriesPrefix)
+}
+
+// RemoveCheckpoints drops from a trial's folder what only going on with it would
+// need: of a trial that was pruned while it paused. Where the trial has ended,
+// the weights that its result names stay. The caller must be the folder's only
+// writer.
+func RemoveCheckpoints(dir string) error {
+	disk := checkpoint.OS{}
+	keep := map[string]bool{}
+	switch r, err := ReadResult(dir); {
+	case err == nil:
+		for _, m := range r.Members {
+			keep[m.Weights] = true
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := errors.Join(checkpoint.ClearTemporary(disk, dir), checkpoint.RemoveSeries(disk, dir, seriesPrefix)); err != nil {
+		return err
+	}
+	names, err := disk.List(dir)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	for _, name := range names {
+		// Weights of the members that were trained to their end.
+		if weights, _ := filepath.Match(seriesPrefix+"member*-best.safetensors", name); weights && !keep[name] {
+			if err := disk.Remove(filepath.Join(dir, name)); err != nil {
+				return fmt.Errorf("checkpoint: %w", err)
+			}
 		}
 	}
 	return nil
 }
 
+// OpenWeights reads the weights of a member of the trial in dir. A file that is
+// not there or is not the one that the result names by its SHA-256 is a
+// *checkpoint.DamageError.
+func (r *Result) OpenWeights(dir string, member int) (*checkpoint.File, error) {
+	m := r.Members[member]
+	f, err := checkpoint.LoadRef(checkpoint.OS{}, dir, checkpoint.Ref{File: m.Weights, SHA256: m.SHA256})
+	if err != nil {
+		return nil, fmt.Errorf("weights of member %d: %w; remove the trial's folder to train it again", member, err)
+	}
+	return f, nil
+}
+
 // judgeNetworks trains every member and judges the mean of their scores.
 func (t *Trial) judgeNetworks(ctx context.Context, result *Result) error {
-	metrics, err := openMetricsLog(filepath.Join(t.Dir, "metrics.jsonl"))
+	metrics, err := openMetricsLog(t.disk(), t.metricsPath())
 	if err != nil {
 		return err
 	}
@@ -209,26 +301,22 @@ func (t *Trial) judgeMember(ctx context.Context, index int, y []float32, metrics
 		return err
 	}
 	if err := m.judge(ctx, scores); err != nil {
-		return m.orDiverged(err)
+		return m.orDiverged(err, m.progress.Epoch)
 	}
-	sum, err := sha256File(t.weightsPath(index))
+	weights, err := t.keepWeights(index, m.best)
 	if err != nil {
 		return err
 	}
 	result.Members = append(result.Members, MemberResult{
 		Seed: m.seed, Epochs: m.progress.Epoch, Steps: m.progress.Step, BestEpoch: m.progress.BestEpoch,
-		Weights: filepath.Base(t.weightsPath(index)), SHA256: sum, Losses: m.progress.Losses,
+		Weights: weights.File, SHA256: weights.SHA256, Losses: m.progress.Losses,
 	})
 	return nil
 }
 
 // judge goes back to the best epoch's weights and adds their scores to scores.
 func (m *member) judge(ctx context.Context, scores *partScores) error {
-	best, err := m.trial.loadCheckpoint(m.trial.weightsPath(m.index))
-	if err != nil {
-		return err
-	}
-	if err := m.network.restore(best); err != nil {
+	if err := m.network.restore(m.best); err != nil {
 		return err
 	}
 	scorer, err := newScorer(ctx, m.trial.Config.Model, m.network, m.rows)
@@ -238,13 +326,9 @@ func (m *member) judge(ctx context.Context, scores *partScores) error {
 	return scores.addMember(ctx, scorer, m.trial.Config.Model.Ensemble)
 }
 
-func sha256File(path string) (string, error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("checkpoint: %w", err)
-	}
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:]), nil
+// keepWeights writes what the trial leaves of a member when it has ended.
+func (t *Trial) keepWeights(member int, f *checkpoint.File) (checkpoint.Ref, error) {
+	return checkpoint.SaveRef(t.disk(), t.weightsPath(member), *f)
 }
 
 func (t *Trial) logf(format string, args ...any) {

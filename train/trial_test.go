@@ -48,6 +48,8 @@ func flows() *Data {
 	return d
 }
 
+func newTestBackend() kernels.Backend { return cpu.New() }
+
 func trial(t *testing.T, kind string, change func(*Config)) *Trial {
 	t.Helper()
 	c := Defaults(kind)

@@ -10,7 +10,6 @@
 package checkpoint
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
@@ -18,7 +17,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"sort"
 )
 
@@ -77,34 +75,37 @@ type entry struct {
 // Encode writes the file to w. It panics where a tensor's values do not match
 // its Shape, which is a programmer's mistake, and returns w's errors.
 func Encode(w io.Writer, f File) error {
-	tensors := wideFirst(sorted(f.Tensors))
-	header, err := encodeHeader(tensors, f.Metadata)
+	raw, err := f.Bytes()
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriterSize(w, 1<<20)
-	if err := binary.Write(out, binary.LittleEndian, uint64(len(header))); err != nil {
-		return err
+	_, err = w.Write(raw)
+	return err
+}
+
+// Bytes is what Encode writes, with its panic. The caller owns it.
+func (f File) Bytes() ([]byte, error) {
+	tensors := wideFirst(sorted(f.Tensors))
+	header, err := encodeHeader(tensors, f.Metadata)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := out.Write(header); err != nil {
-		return err
+	size := 8 + len(header)
+	for _, t := range tensors {
+		values, width := t.size()
+		size += values * int(width)
 	}
-	var word [8]byte
+	raw := binary.LittleEndian.AppendUint64(make([]byte, 0, size), uint64(len(header)))
+	raw = append(raw, header...)
 	for _, t := range tensors {
 		for _, v := range t.Data {
-			binary.LittleEndian.PutUint32(word[:], math.Float32bits(v))
-			if _, err := out.Write(word[:4]); err != nil {
-				return err
-			}
+			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 		}
 		for _, v := range t.Wide {
-			binary.LittleEndian.PutUint64(word[:], math.Float64bits(v))
-			if _, err := out.Write(word[:]); err != nil {
-				return err
-			}
+			raw = binary.LittleEndian.AppendUint64(raw, math.Float64bits(v))
 		}
 	}
-	return out.Flush()
+	return raw, nil
 }
 
 func sorted(tensors []Tensor) []Tensor {
@@ -154,43 +155,11 @@ func elements(shape []int) int64 {
 
 // Save writes the file to path as WriteFile does.
 func Save(path string, f File) error {
-	return writeAtomically(path, func(w io.Writer) error { return Encode(w, f) })
-}
-
-// WriteFile writes content to path so that a crash leaves the old content or
-// the new, never a part: a temporary file beside it is synced and renamed.
-func WriteFile(path string, content []byte) error {
-	return writeAtomically(path, func(w io.Writer) error {
-		_, err := w.Write(content)
-		return err
-	})
-}
-
-func writeAtomically(path string, write func(io.Writer) error) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	raw, err := f.Bytes()
 	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
+		return fmt.Errorf("checkpoint: writing %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-			err = fmt.Errorf("checkpoint: writing %s: %w", path, err)
-		}
-	}()
-	if err := write(tmp); err != nil {
-		return err
-	}
-	if err := tmp.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := tmp.Sync(); err != nil {
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return WriteFile(path, raw)
 }
 
 // Load reads the file at path. A damaged file is an error that says what is

@@ -66,27 +66,67 @@ func (f *IsolationForest) Name() string {
 // Fit grows the trees: Trees·Samples·log2 Samples comparisons, whatever the
 // number of rows. That no two rows differ is an error.
 func (f *IsolationForest) Fit(ctx context.Context, data Data) error {
+	return f.FitFrom(ctx, data, nil, nil)
+}
+
+// forestParts is how many parts the trees are grown in. A state holds all trees
+// so far, so that many states of many trees would cost more than the trees.
+const forestParts = 16
+
+// FitFrom is Fit from where an earlier one was interrupted, between two parts of
+// the trees.
+func (f *IsolationForest) FitFrom(ctx context.Context, data Data, from *checkpoint.File, between Between) error {
 	*f = IsolationForest{options: f.options}
 	if err := firstError(ctx.Err(), data.check(), f.options.check(data)); err != nil {
 		return fmt.Errorf("isolation_forest: %w", err)
 	}
-	trees := make([][]forestNode, cmp.Or(f.options.Trees, defaultTrees))
-	sample := min(cmp.Or(f.options.Samples, defaultSamples), data.Rows)
-	watch := newWatch(data.Progress, "trees", len(trees))
-	parallel.Each(len(trees), func(i int) {
-		if ctx.Err() == nil {
-			trees[i] = growTree(data, f.options.Seed, uint64(i), sample)
-			watch.done()
+	forest := forestTrees{sample: min(cmp.Or(f.options.Samples, defaultSamples), data.Rows)}
+	if from != nil {
+		err := readProgress(from, "isolation_forest", f.options, new(int))
+		if err == nil {
+			err = forest.read(from, data.Cols)
 		}
-	})
-	if err := ctx.Err(); err != nil {
+		if err != nil {
+			return fmt.Errorf("isolation_forest: %w", err)
+		}
+	}
+	if err := f.options.grow(ctx, data, &forest, between); err != nil {
 		return fmt.Errorf("isolation_forest: %w", err)
 	}
-	joined := joinTrees(trees, sample)
-	if len(joined.nodes) == len(trees) {
+	if len(forest.nodes) == len(forest.roots) {
 		return errors.New("isolation_forest: no tree found two rows that differ: there is nothing to cut")
 	}
-	f.trees, f.usual, f.shape = joined, searchDepth(sample), data.shape()
+	f.trees, f.usual, f.shape = forest, searchDepth(forest.sample), data.shape()
+	return nil
+}
+
+// grow adds the trees that are missing.
+func (o IsolationForestOptions) grow(ctx context.Context, data Data, forest *forestTrees, between Between) error {
+	total := cmp.Or(o.Trees, defaultTrees)
+	watch := newWatch(data.Progress, "trees", total)
+	watch.count = len(forest.roots)
+	for part := (total + forestParts - 1) / forestParts; len(forest.roots) < total; {
+		first := len(forest.roots)
+		trees := make([][]forestNode, min(part, total-first))
+		parallel.Each(len(trees), func(i int) {
+			if ctx.Err() == nil {
+				trees[i] = growTree(data, o.Seed, uint64(first+i), forest.sample)
+				watch.done()
+			}
+		})
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		forest.join(trees)
+		err := between.offer(func() *checkpoint.File {
+			file := newProgress("isolation_forest", o, len(forest.roots))
+			file.Tensors = forest.tensors()
+			return file
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -168,9 +168,8 @@ func copyEnds(ends [][2]float32, row []float32) {
 	}
 }
 
-// joinTrees puts trees one after the other.
-func joinTrees(trees [][]forestNode, sample int) forestTrees {
-	f := forestTrees{sample: sample}
+// join puts trees behind those there are.
+func (f *forestTrees) join(trees [][]forestNode) {
 	for _, tree := range trees {
 		base := int32(len(f.nodes))
 		f.roots = append(f.roots, base)
@@ -181,7 +180,6 @@ func joinTrees(trees [][]forestNode, sample int) forestTrees {
 			f.nodes = append(f.nodes, n)
 		}
 	}
-	return f
 }
 
 // depth is that of row in the tree whose first node is root.

@@ -62,37 +62,36 @@ func (g *GMM) Figures() Figures { return g.figures }
 func (g *GMM) Warnings() []string { return slices.Clone(g.warnings) }
 
 // Fit finds the mixture. It needs as many distinct rows as components.
-func (g *GMM) Fit(ctx context.Context, data Data) error {
+func (g *GMM) Fit(ctx context.Context, data Data) error { return g.FitFrom(ctx, data, nil, nil) }
+
+// FitFrom is Fit from where an earlier one was interrupted: between two steps, of
+// K-Means at its start or of its own, or two restarts.
+func (g *GMM) FitFrom(ctx context.Context, data Data, from *checkpoint.File, between Between) error {
 	*g = GMM{options: g.options}
-	if err := g.fit(ctx, data); err != nil {
+	if err := g.fit(ctx, data, from, between); err != nil {
 		*g = GMM{options: g.options}
 		return fmt.Errorf("gmm: %w", err)
 	}
 	return nil
 }
 
-func (g *GMM) fit(ctx context.Context, data Data) error {
+func (g *GMM) fit(ctx context.Context, data Data, from *checkpoint.File, between Between) error {
 	if err := firstError(ctx.Err(), data.check()); err != nil {
 		return err
 	}
 	if err := g.options.check(data); err != nil {
 		return err
 	}
-	var chosen *em
-	for restart := range max(g.options.Restarts, 1) {
-		progress := data.Progress.part(restart, max(g.options.Restarts, 1))
-		e, err := g.options.clustered(ctx, data, uint64(restart), progress)
-		if err != nil {
+	f := &gmmFit{options: g.options, data: data, between: between}
+	if from != nil {
+		if err := f.restore(from); err != nil {
 			return err
-		}
-		if err := g.options.run(ctx, e, progress); err != nil {
-			return err
-		}
-		if chosen == nil || e.likelihood > chosen.likelihood {
-			chosen = e
 		}
 	}
-	g.take(chosen, data)
+	if err := f.run(ctx); err != nil {
+		return err
+	}
+	g.take(f.chosen, data)
 	return nil
 }
 
@@ -117,51 +116,6 @@ func (o GMMOptions) check(data Data) error {
 	}
 	k := int64(o.Components)
 	return affordable(each*k*(emStrips+k+2)+int64(data.Rows)*20, nil)
-}
-
-// startIterations is how often the centroids that a mixture starts from move at
-// the most; scikit-learn's do 300 times, and hardly ever have to.
-const startIterations = 100
-
-// clustered begins with the clusters of K-Means as the components.
-func (o GMMOptions) clustered(ctx context.Context, data Data, restart uint64, progress Progress) (*em, error) {
-	k := NewKMeans(KMeansOptions{Clusters: o.Components, Seed: o.Seed + restart, Iterations: startIterations, Tolerance: 1e-4})
-	data.Progress = progress
-	if err := k.Fit(ctx, data); err != nil {
-		return nil, fmt.Errorf("start: %w", err)
-	}
-	label := make([]int32, data.Rows)
-	if err := k.Assign(data.X, label); err != nil {
-		return nil, err
-	}
-	return o.from(ctx, data, label, k.Centroids())
-}
-
-// from begins with the given component of each row; means are near theirs.
-func (o GMMOptions) from(ctx context.Context, data Data, label []int32, means []float64) (*em, error) {
-	covariance := o.Covariance
-	if covariance == "" {
-		covariance = Full
-	}
-	m := &mixture{covariance: covariance, k: o.Components, cols: data.Cols, mean: means, weight: make([]float64, o.Components)}
-	e := &em{mixture: m, data: data, floor: o.Floor, label: label}
-	return e, e.start(ctx)
-}
-
-// run steps until the likelihood stays. The last likelihood, labels and weights
-// are those of the last parameters.
-func (o GMMOptions) run(ctx context.Context, e *em, progress Progress) error {
-	before := math.Inf(-1)
-	for e.iterations < o.Iterations && !e.converged {
-		if err := e.step(ctx, nil, true); err != nil {
-			return err
-		}
-		e.iterations++
-		progress.report("expectation and maximisation", e.iterations, o.Iterations)
-		e.converged = math.Abs(e.likelihood-before) < o.Tolerance
-		before = e.likelihood
-	}
-	return e.step(ctx, nil, false)
 }
 
 // take keeps what a run found.

@@ -1,6 +1,9 @@
 package detect
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
 func TestGoldenGMM(t *testing.T) {
 	kinds := map[string]string{"full": Full, "tied": Tied, "diag": Diagonal, "spherical": Spherical}
@@ -13,7 +16,8 @@ func TestGoldenGMM(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := o.run(t.Context(), e, nil); err != nil {
+			f := &gmmFit{options: o, data: data, running: e, before: math.Inf(-1)}
+			if err := f.run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			g := NewGMM(o)

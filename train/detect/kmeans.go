@@ -75,16 +75,20 @@ func (k *KMeans) Figures() Figures { return k.figures }
 
 // Fit looks for the centroids. It needs as many distinct rows as clusters, and
 // memory of 16 bytes a row and 4 for every 64 clusters.
-func (k *KMeans) Fit(ctx context.Context, data Data) error {
+func (k *KMeans) Fit(ctx context.Context, data Data) error { return k.FitFrom(ctx, data, nil, nil) }
+
+// FitFrom is Fit from where an earlier one was interrupted: between two moves of
+// the centroids, or two restarts.
+func (k *KMeans) FitFrom(ctx context.Context, data Data, from *checkpoint.File, between Between) error {
 	*k = KMeans{options: k.options}
-	if err := k.fit(ctx, data); err != nil {
+	if err := k.fit(ctx, data, from, between); err != nil {
 		*k = KMeans{options: k.options}
 		return fmt.Errorf("kmeans: %w", err)
 	}
 	return nil
 }
 
-func (k *KMeans) fit(ctx context.Context, data Data) error {
+func (k *KMeans) fit(ctx context.Context, data Data, from *checkpoint.File, between Between) error {
 	if err := firstError(ctx.Err(), data.check()); err != nil {
 		return err
 	}
@@ -95,20 +99,15 @@ func (k *KMeans) fit(ctx context.Context, data Data) error {
 	if err != nil {
 		return err
 	}
-	var chosen *lloyd
-	for restart := range max(k.options.Restarts, 1) {
-		random, progress := rand.New(rand.NewPCG(k.options.Seed, uint64(restart))), data.Progress.part(restart, max(k.options.Restarts, 1))
-		start, err := k.options.start(ctx, p, random, progress)
-		if err != nil {
+	f := &kmeansFit{options: k.options, points: p, between: between, progress: data.Progress}
+	if from != nil {
+		if err := f.restore(from); err != nil {
 			return err
 		}
-		l, err := k.options.run(ctx, p, start, random, progress)
-		if err != nil {
-			return err
-		}
-		if chosen == nil || l.inertia() < chosen.inertia() {
-			chosen = l
-		}
+	}
+	chosen, err := f.run(ctx)
+	if err != nil {
+		return err
 	}
 	return k.take(chosen, data)
 }
@@ -181,36 +180,6 @@ func (p *points) complete(at []float32, k int) []float32 {
 		}
 	}
 	return at
-}
-
-// run moves the centroids from a start to where they stay.
-func (o KMeansOptions) run(ctx context.Context, p *points, start []float32, random *rand.Rand, progress Progress) (*lloyd, error) {
-	if o.Batch > 0 {
-		return o.runBatches(ctx, p, start, random, progress)
-	}
-	l := newLloyd(p, newCentres(start, p.cols))
-	limit := 0.0
-	for l.iterations < o.Iterations {
-		moved, err := l.assign(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if l.iterations == 0 {
-			limit = o.Tolerance * l.meanVariance()
-		}
-		if moved == 0 {
-			l.converged = true
-			return l, nil
-		}
-		l.iterations++
-		progress.report("moving centroids", l.iterations, o.Iterations)
-		if way := l.update(); way <= limit {
-			l.converged = true
-			break
-		}
-	}
-	_, err := l.assign(ctx) // the clusters of the last centroids
-	return l, err
 }
 
 // take keeps what a run found.

@@ -10,15 +10,12 @@ import (
 // runBatches is the mini-batch mode: each step draws rows, finds their nearest
 // centroids, and moves these towards them by one over the rows that they have
 // seen so far.
-func (o KMeansOptions) runBatches(ctx context.Context, p *points, start []float32, random *rand.Rand, progress Progress) (*lloyd, error) {
+func (f *kmeansFit) runBatches(ctx context.Context, progress Progress) (*lloyd, error) {
+	o, p, random := f.options, f.points, rand.New(f.random)
 	size := min(o.Batch, p.rows)
 	steps := (p.rows + size - 1) / size
-	b := &batches{points: p, at: make([]float64, len(start)), seen: make([]float64, len(start)/p.cols)}
-	for i, v := range start {
-		b.at[i] = float64(v)
-	}
 	rows := make([]int32, size)
-	for i := range o.Iterations {
+	for f.passes < o.Iterations {
 		for range steps {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -26,14 +23,26 @@ func (o KMeansOptions) runBatches(ctx context.Context, p *points, start []float3
 			for j := range rows {
 				rows[j] = int32(random.IntN(p.rows))
 			}
-			b.step(rows)
+			f.batches.step(rows)
 		}
-		progress.report("moving centroids", i+1, o.Iterations)
+		f.passes++
+		progress.report("moving centroids", f.passes, o.Iterations)
+		if err := f.between.offer(f.state); err != nil {
+			return nil, err
+		}
 	}
-	l := newLloyd(p, newCentres(b.rounded(), p.cols))
+	l := newLloyd(p, newCentres(f.batches.rounded(), p.cols))
 	l.iterations = o.Iterations
 	_, err := l.assign(ctx)
 	return l, err
+}
+
+func newBatches(p *points, start []float32) *batches {
+	b := &batches{points: p, at: make([]float64, len(start)), seen: make([]float64, len(start)/p.cols)}
+	for i, v := range start {
+		b.at[i] = float64(v)
+	}
+	return b
 }
 
 // batches is where the centroids of the mini-batch mode stand.

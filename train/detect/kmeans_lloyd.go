@@ -63,6 +63,24 @@ func (l *lloyd) forget(row int) {
 	}
 }
 
+// recount makes the tally that of the labels.
+func (l *lloyd) recount() {
+	var mutex sync.Mutex
+	l.tally = newTally(l.tally.exact, l.k)
+	chunks := (l.rows + chunkRows - 1) / chunkRows
+	eachWorker(chunks, func(next func() (int, bool)) {
+		mine, buffer := newTally(l.tally.exact, l.k), make([]float32, l.cols)
+		for i, ok := next(); ok; i, ok = next() {
+			for row := i * chunkRows; row < min((i+1)*chunkRows, l.rows); row++ {
+				mine.add(l.block(buffer, row, 1), l.label[row])
+			}
+		}
+		mutex.Lock()
+		defer mutex.Unlock()
+		l.tally.merge(mine)
+	})
+}
+
 // assign finds the nearest centre of every row, keeps the tally and returns how
 // many rows moved.
 func (l *lloyd) assign(ctx context.Context) (int, error) {

@@ -133,7 +133,8 @@ func TestGoldenKMeans(t *testing.T) {
 		}
 		start := p.gather(make([]float32, len(rows)*p.cols), rows)
 		o := KMeansOptions{Clusters: len(rows), Iterations: 300}
-		l, err := o.run(t.Context(), p, start, nil, nil)
+		f := &kmeansFit{options: o, points: p, moving: newLloyd(p, newCentres(start, p.cols))}
+		l, err := f.run(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,14 +50,43 @@ func (l *LogisticRegression) Coefficients() (weight []float64, intercept float64
 // Fit minimises the penalised loss. It needs both classes. A step costs
 // rows·(cols+1)²/2 multiply-adds.
 func (l *LogisticRegression) Fit(ctx context.Context, data Data) error {
+	return l.FitFrom(ctx, data, nil, nil)
+}
+
+// newtonAt is where a fit stands: the stage, and how many steps of it are
+// finished. The weights, those of centred columns, are its tensor.
+type newtonAt struct {
+	Stage int `json:"stage"`
+	Steps int `json:"steps"`
+}
+
+// FitFrom is Fit from where an earlier one was interrupted, between two steps.
+func (l *LogisticRegression) FitFrom(ctx context.Context, data Data, from *checkpoint.File, between Between) error {
 	*l = LogisticRegression{}
 	if err := firstError(ctx.Err(), data.check(), data.checkBoth()); err != nil {
 		return fmt.Errorf("logistic_regression: %w", err)
 	}
-	weight := make([]float64, data.Cols+1)
-	for _, rows := range stages(data) {
+	var at newtonAt
+	weight, centred := make([]float64, data.Cols+1), []float64(nil)
+	if from != nil {
+		err := readProgress(from, "logistic_regression", nil, &at)
+		if err == nil {
+			centred, _, err = readWide(from, "at", data.Cols+1)
+		}
+		if err != nil {
+			return fmt.Errorf("logistic_regression: %w", err)
+		}
+	}
+	for stage, rows := range stages(data) {
+		if stage < at.Stage {
+			continue
+		}
+		p := newLogisticProblem(rows, data.Rows)
+		if stage > at.Stage || centred == nil {
+			at, centred = newtonAt{Stage: stage}, p.moved(weight, 1)
+		}
 		var err error
-		if weight, err = newLogisticProblem(rows, data.Rows).minimize(ctx, weight); err != nil {
+		if weight, err = p.minimize(ctx, centred, at, between); err != nil {
 			return fmt.Errorf("logistic_regression: %w", err)
 		}
 	}
@@ -152,13 +181,18 @@ func logOdds(weight []float64, x []float32) float64 {
 	return sum
 }
 
-// minimize is Newton's method from the given weights. It stops after the step whose predicted
+// minimize is Newton's method from the given weights of centred columns, as many
+// steps after its beginning as from says. It stops after the step whose predicted
 // gain is lost in the rounding of the loss; that step squares the error once more.
-func (p *logisticProblem) minimize(ctx context.Context, from []float64) ([]float64, error) {
-	at := p.moved(from, 1)
+func (p *logisticProblem) minimize(ctx context.Context, at []float64, from newtonAt, between Between) ([]float64, error) {
 	loss := p.evaluate(at)
-	for range maxNewtonSteps {
-		if err := ctx.Err(); err != nil {
+	for n := from.Steps; n < maxNewtonSteps; n++ {
+		err := between.offer(func() *checkpoint.File {
+			file := newProgress("logistic_regression", nil, newtonAt{from.Stage, n})
+			file.Tensors = []checkpoint.Tensor{wide("at", at, len(at))}
+			return file
+		})
+		if err := firstError(err, ctx.Err()); err != nil {
 			return nil, err
 		}
 		step := slices.Clone(p.gradient)

@@ -119,7 +119,7 @@ func TestStagesLeadToTheSameMinimum(t *testing.T) {
 	if err := l.Fit(t.Context(), data); err != nil {
 		t.Fatal(err)
 	}
-	want, err := newLogisticProblem(data, data.Rows).minimize(t.Context(), make([]float64, 4))
+	want, err := newLogisticProblem(data, data.Rows).minimize(t.Context(), make([]float64, 4), newtonAt{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package detect
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"flowbench/train/checkpoint"
 )
@@ -29,7 +28,12 @@ func (p *Projected) Name() string { return p.then.Name() + " after " + p.pca.Nam
 func (p *Projected) Then() Detector { return p.then }
 
 // Fit fits the PCA, and the detector to the rows as it transforms them.
-func (p *Projected) Fit(ctx context.Context, data Data) error {
+func (p *Projected) Fit(ctx context.Context, data Data) error { return p.FitFrom(ctx, data, nil, nil) }
+
+// FitFrom is Fit from a state of the detector's fit; the PCA, which takes one
+// look at the rows, is fitted again. Where the detector is not Resumable, nor is
+// this.
+func (p *Projected) FitFrom(ctx context.Context, data Data, from *checkpoint.File, between Between) error {
 	if err := p.pca.Fit(ctx, data); err != nil {
 		p.forget()
 		return err
@@ -37,7 +41,7 @@ func (p *Projected) Fit(ctx context.Context, data Data) error {
 	x, err := p.pca.Transform(data.X)
 	if err == nil {
 		data.X, data.Cols, data.Columns = x, p.pca.Kept(), nil
-		err = p.then.Fit(ctx, data)
+		err = FitFrom(ctx, p.then, data, from, between)
 	}
 	if err != nil {
 		p.forget()
@@ -85,34 +89,13 @@ func (p *Projected) Save() (*checkpoint.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for key, value := range first.Metadata {
-		f.Metadata[pcaPrefix+key] = value
-	}
-	for _, t := range first.Tensors {
-		t.Name = pcaPrefix + t.Name
-		f.Tensors = append(f.Tensors, t)
-	}
+	put(f, pcaPrefix, first)
 	return f, nil
 }
 
 // Load takes both.
 func (p *Projected) Load(f *checkpoint.File) error {
-	first, then := &checkpoint.File{Metadata: map[string]string{}}, &checkpoint.File{Metadata: map[string]string{}}
-	for key, value := range f.Metadata {
-		if name, is := strings.CutPrefix(key, pcaPrefix); is {
-			first.Metadata[name] = value
-		} else {
-			then.Metadata[key] = value
-		}
-	}
-	for _, t := range f.Tensors {
-		if name, is := strings.CutPrefix(t.Name, pcaPrefix); is {
-			t.Name = name
-			first.Tensors = append(first.Tensors, t)
-		} else {
-			then.Tensors = append(then.Tensors, t)
-		}
-	}
+	first, then := take(f, pcaPrefix)
 	err := firstError(p.pca.Load(first), p.then.Load(then))
 	if err != nil {
 		p.forget()

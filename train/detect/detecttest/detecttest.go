@@ -59,6 +59,8 @@ func Run(t *testing.T, c Case) {
 		{"save and load", saveAndLoad},
 		{"save is a copy", saveIsACopy},
 		{"load refuses", loadRefuses},
+		{"resumed", resumed},
+		{"resume refuses", resumeRefuses},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
 	}

@@ -19,7 +19,7 @@ func extendCommand() *cli.Command {
 		Description: "Makes a new version of the plan: the trials there are stay as they are, those that\n" +
 			"are added stand behind them, drawn from the space of --spec, or from the one there\n" +
 			"was but for what --set pins.\n\n" +
-			"example: flowbench sweep extend runs/infiltration-tpe --trials 96 --spec narrowed.yaml",
+			"example: flowbench sweep extend runs/infiltration-tpe --trials 96",
 		Flags: append(runFlags()[1:],
 			&cli.StringFlag{Name: "spec", DefaultText: "the study's own", Usage: "`file` with the spec as it is to be from here on: only what its sweep varies may differ"},
 			&cli.IntFlag{Name: "trials", DefaultText: "what --spec says", Usage: "`number` of configurations of all versions together"},

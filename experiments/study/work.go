@@ -14,6 +14,7 @@ import (
 
 	"flowbench/experiments/spec"
 	"flowbench/experiments/store"
+	"flowbench/experiments/tensorboard"
 	"flowbench/kernels"
 	"flowbench/train"
 )
@@ -375,13 +376,18 @@ func (w *Worker) trainLogged(ctx context.Context, claim *store.Claim, run *spec.
 		return nil, err
 	}
 	defer w.datasets.release(data)
+	events, err := w.openEvents(claim, run, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer events.Close()
 	trial := &train.Trial{
 		Config: run.Config, Data: data.Data, Seed: run.Seed, Backend: w.Backend,
 		Dir: dir, Fingerprint: trialFingerprint(run, data.Fingerprint, w.Backend.Name()),
 		Log: log, Until: w.Study.until(claim), Warn: w.halt.done,
 		OnEpoch: func(m train.EpochMetrics) error {
 			say("member %d epoch %d: %s", m.Member, m.Epoch, epochLine(m))
-			return nil
+			return events.Epoch(m)
 		},
 	}
 	result, err := trial.Run(ctx)
@@ -393,5 +399,18 @@ func (w *Worker) trainLogged(ctx context.Context, claim *store.Claim, run *spec.
 		say("device: %s", device.Facts())
 	}
 	say("%s", result.State)
-	return result, nil
+	if result.State == train.StatePaused {
+		return result, nil
+	}
+	return result, events.End(result.Metrics, tensorboard.Succeeded)
+}
+
+// openEvents opens the trial's curves for TensorBoard.
+func (w *Worker) openEvents(claim *store.Claim, run *spec.Run, dir string) (*tensorboard.Log, error) {
+	parameters, err := tensorboard.Parameters(*run)
+	if err != nil {
+		return nil, err
+	}
+	group := w.Study.configuration(w.Study.Plan.Trials[claim.Trial].Configuration).Name
+	return tensorboard.Open(dir, tensorboard.Session{Group: group, Parameters: parameters}, time.Now)
 }

@@ -71,7 +71,10 @@ func (p *Parameter) readWhen(v value) *Error {
 	if v.kind == null {
 		return nil
 	}
-	if v.kind != mapping || len(v.entries) == 0 {
+	if v.kind == mapping && len(v.entries) == 0 {
+		return v.at.errorf(p.Path, "when is empty: name what it depends on, or leave the key out")
+	}
+	if v.kind != mapping {
 		return v.at.errorf(p.Path, "when must be a mapping from a path such as model.kind to a list of values, not %s", v.describe())
 	}
 	for _, e := range v.entries {

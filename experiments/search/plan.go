@@ -65,6 +65,8 @@ type builder struct {
 	notes []string
 }
 
+func newBuilder() *builder { return &builder{seen: keys{}, next: map[string]uint32{}} }
+
 // add plans what s adds to earlier versions and resolves it.
 func (b *builder) add(s *spec.Spec) error {
 	from := len(b.all)
@@ -108,7 +110,7 @@ func suggested(s *spec.Spec, from int) (count int, note string, err error) {
 	if count < asked {
 		note = exhausted("", asked-count)
 	}
-	sample := &builder{seen: keys{}}
+	sample := newBuilder()
 	if err := sample.random(s.Sweep); err != nil {
 		return 0, "", fmt.Errorf("spec %s: %w", s.Document().Path, err)
 	}

@@ -29,7 +29,7 @@ func Versions(versions []*spec.Spec) (*Plan, error) {
 		}
 	}
 	p := &Plan{Study: first.Name, Metric: first.Sweep.Metric, Adaptive: first.Sweep.Method == "tpe"}
-	b := &builder{seen: keys{}, next: map[string]uint32{}}
+	b := newBuilder()
 	for v, s := range versions {
 		if v > 0 {
 			if err := comparable(versions[v-1], s); err != nil {

@@ -88,8 +88,13 @@ func (n needs) possible() bool {
 // be none.
 func (s Space) needs(p Parameter) needs {
 	all := needs{}
+	gathered := map[string]bool{}
 	var gather func(p Parameter)
 	gather = func(p Parameter) {
+		if gathered[p.Path] {
+			return
+		}
+		gathered[p.Path] = true
 		for _, c := range p.When {
 			parent, _ := s.parameter(c.Path)
 			allowed := slices.DeleteFunc(slices.Clone(c.Values), func(v any) bool { return !parent.Takes(v) })

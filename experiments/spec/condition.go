@@ -71,7 +71,10 @@ func (p *Parameter) readWhen(v value) *Error {
 	if v.kind == null {
 		return nil
 	}
-	if v.kind != mapping || len(v.entries) == 0 {
+	if v.kind == mapping && len(v.entries) == 0 {
+		return v.at.errorf(p.Path, "when is empty: name what it depends on, or leave the key out")
+	}
+	if v.kind != mapping {
 		return v.at.errorf(p.Path, "when must be a mapping from a path such as model.kind to a list of values, not %s", v.describe())
 	}
 	for _, e := range v.entries {
@@ -122,51 +125,63 @@ func (s *Spec) settle() *Error {
 	return s.Sweep.checkConditions()
 }
 
-func (s *Sweep) checkConditions() *Error {
+// placed is a parameter and the variants that have it.
+type placed struct {
+	Parameter
+	variants []int
+}
+
+// placed lists the common parameters, then those of each variant.
+func (s *Sweep) placed() []placed {
+	every := make([]int, len(s.variants()))
+	for i := range every {
+		every[i] = i
+	}
+	var all []placed
+	for _, p := range s.Parameters {
+		all = append(all, placed{p, every})
+	}
 	for i, v := range s.variants() {
+		for _, p := range v.Parameters {
+			all = append(all, placed{p, []int{i}})
+		}
+	}
+	return all
+}
+
+func (s *Sweep) checkConditions() *Error {
+	for _, p := range s.placed() {
+		for _, c := range p.When {
+			if err := s.checkCondition(p, c); err != nil {
+				return err
+			}
+		}
+	}
+	for _, v := range s.variants() {
 		for _, p := range s.parametersOf(v) {
-			owners := s.owners(p, i)
-			for _, c := range p.When {
-				if err := s.checkCondition(p, c, owners); err != nil {
-					return err
-				}
-				if way := s.cycle(v, p.Path); way != nil {
-					return c.keyAt.errorf(p.Path, "depends on itself: %s", strings.Join(way, " needs "))
-				}
+			if way := s.cycle(v, p.Path); way != nil {
+				return p.When[0].keyAt.errorf(p.Path, "depends on itself: %s", strings.Join(way, " needs "))
 			}
 		}
 	}
 	if s.pinned() {
 		return nil // one value may well leave nothing to what depends on another
 	}
-	for i, v := range s.variants() {
-		for _, p := range s.parametersOf(v) {
-			if !slices.ContainsFunc(s.owners(p, i), func(i int) bool { return s.space(i).reaches(p) }) {
-				return p.When[0].keyAt.errorf(p.Path, "can never be: its conditions, and those of what it depends on, exclude each other")
-			}
+	spaces := s.Spaces()
+	for _, p := range s.placed() {
+		if !slices.ContainsFunc(p.variants, func(i int) bool { return spaces[i].reaches(p.Parameter) }) {
+			return p.When[0].keyAt.errorf(p.Path, "can never be: its conditions, and those of what it depends on, exclude each other")
 		}
 	}
 	return nil
 }
 
-// owners lists the variants that have p, which stands in variant i.
-func (s *Sweep) owners(p Parameter, i int) []int {
-	if !slices.ContainsFunc(s.Parameters, func(q Parameter) bool { return q.keyAt == p.keyAt }) {
-		return []int{i}
-	}
-	all := make([]int, len(s.variants()))
-	for n := range all {
-		all[n] = n
-	}
-	return all
-}
-
 // checkCondition holds a condition of p against the variants that have p: some
 // of them must vary its path or set it, and each value must be one of theirs.
-func (s *Sweep) checkCondition(p Parameter, c Condition, variants []int) *Error {
+func (s *Sweep) checkCondition(p placed, c Condition) *Error {
 	varied := false
 	taken := make([]bool, len(c.Values))
-	for _, i := range variants {
+	for _, i := range p.variants {
 		v := s.variants()[i]
 		parent, dynamic := parameterIn(s.parametersOf(v), c.Path)
 		_, set := v.Set.Get(c.Path)

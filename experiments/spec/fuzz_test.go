@@ -17,6 +17,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(string(src), "train.epochs=3")
 	}
 	f.Add(swept, "model.hidden=[1]")
+	f.Add(adaptive, "sweep.early_terminate.type=median")
+	f.Add(nested, "optimizer.kind=sgd")
+	f.Add(conditionsOfVariants, "model.kind=dnn")
 	f.Add(variants, "loss.class_weight={BENIGN: 1, Infiltration: 2}")
 	f.Fuzz(func(t *testing.T, text, set string) {
 		s, err := Parse("fuzz.yaml", []byte(text))
@@ -26,6 +29,11 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("an error without a place: %#v", err)
 			}
 			return
+		}
+		if s.Sweep != nil {
+			for _, space := range s.Sweep.Spaces() {
+				space.Choose(func(p Parameter) any { return p.plain(p.candidates[0]) })
+			}
 		}
 		run, err := s.With(nil)
 		if err != nil {

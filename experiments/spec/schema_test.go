@@ -28,6 +28,13 @@ var beyondSchema = map[string]bool{
 	"variants-same-name": true, "variant-cannot-train": true,
 	"detector-of-other-kind": true, "detector-score": true, "detector-two-sizes": true, "detector-whiten-alone": true,
 	"detector-max-rows-of-network": true, "detector-multiclass": true,
+	"sweep-tpe-no-trials": true, "sweep-concurrency-of-random": true, "sweep-tpe-of-sobol": true,
+	"terminate-detectors": true, "terminate-eta-of-median": true, "terminate-every-of-asha": true,
+	"terminate-metric-at-end": true, "terminate-too-late": true,
+	"budget-disk-too-large": true, "budget-wall-zero": true, "slurm-warn": true,
+	"when-cannot-train": true, "when-cycle": true, "when-exclude": true, "when-itself": true,
+	"when-never": true, "when-never-in-variants": true, "when-never-on-step": true,
+	"when-not-varied": true, "when-range": true, "when-without-effect": true,
 }
 
 func compiledSchema(t testing.TB) *jsonschema.Schema {

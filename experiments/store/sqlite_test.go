@@ -157,24 +157,3 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
-
-func BenchmarkClaimFinish(b *testing.B) {
-	s := open(b, filepath.Join(b.TempDir(), "s.sqlite"))
-	plan := make([]store.PlannedTrial, b.N)
-	for i := range plan {
-		plan[i].Index = i
-	}
-	if err := s.Create(b.Context(), "bench", "f", plan); err != nil {
-		b.Fatal(err)
-	}
-	b.ResetTimer()
-	for range b.N {
-		c, err := s.Claim(b.Context(), "a", time.Minute, time.Now())
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := s.Finish(b.Context(), c, store.End{State: store.Done}, time.Now()); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -49,6 +49,12 @@ type Clustering struct {
 // do not exclude (see sketcher), at worst of all. Memory is about
 // 2·cols + 140 float32 for each distinct row beside the matrix.
 func Cluster(ctx context.Context, data Data, o DBSCANOptions) (*Clustering, error) {
+	return clusterFrom(ctx, data, o, nil, nil)
+}
+
+// clusterFrom is Cluster from where an earlier one was interrupted, between two
+// of its stages.
+func clusterFrom(ctx context.Context, data Data, o DBSCANOptions, from *checkpoint.File, between Between) (*Clustering, error) {
 	if o.MinPoints == 0 {
 		o.MinPoints = defaultMinPoints
 	}
@@ -65,13 +71,32 @@ func Cluster(ctx context.Context, data Data, o DBSCANOptions) (*Clustering, erro
 	for place, row := range rows.order {
 		weight[place] = d.weight[d.of[row]]
 	}
-	c := &Clustering{MinPoints: o.MinPoints}
-	if o.Eps != nil {
-		c.Eps = *o.Eps
-	} else if c.Eps, err = kneeOf(ctx, rows, weight, d, data, o.MinPoints); err != nil {
+	s := &dbscanStages{options: o, between: between}
+	if from != nil {
+		if err := s.restore(from, rows.rows); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.findEps(ctx, rows, weight, d, data); err != nil {
 		return nil, err
 	}
-	return c, c.cluster(ctx, rows, weight, d, data)
+	c := &Clustering{Eps: s.at.Eps, MinPoints: o.MinPoints}
+	return c, c.cluster(ctx, s, rows, weight, d, data)
+}
+
+// findEps is the first stage.
+func (s *dbscanStages) findEps(ctx context.Context, rows *atlas, weight []int32, d distinct, data Data) (err error) {
+	switch {
+	case s.at.Eps != 0:
+		return nil
+	case s.options.Eps != nil:
+		s.at.Eps = *s.options.Eps
+		return nil
+	}
+	if s.at.Eps, err = kneeOf(ctx, rows, weight, d, data, s.options.MinPoints); err != nil {
+		return err
+	}
+	return s.done()
 }
 
 func (o DBSCANOptions) check(data Data) error {
@@ -89,10 +114,10 @@ func (o DBSCANOptions) check(data Data) error {
 }
 
 // cluster fills in all but Eps and MinPoints.
-func (c *Clustering) cluster(ctx context.Context, rows *atlas, weight []int32, d distinct, data Data) error {
+func (c *Clustering) cluster(ctx context.Context, s *dbscanStages, rows *atlas, weight []int32, d distinct, data Data) error {
 	radius := rows.radius(c.Eps)
 	crowd := newCrowd(rows, radius, weight, int32(c.MinPoints))
-	if err := crowd.countAll(ctx, data.Progress); err != nil {
+	if err := s.countAll(ctx, crowd, data.Progress); err != nil {
 		return err
 	}
 	core := make([]bool, len(d.first)) // by distinct row
@@ -110,7 +135,7 @@ func (c *Clustering) cluster(ctx context.Context, rows *atlas, weight []int32, d
 		label[i] = noise
 	}
 	if len(chosen) > 0 {
-		if err := c.label(ctx, label, crowd, chosen, d, data); err != nil {
+		if err := c.label(ctx, s, label, crowd, chosen, d, data); err != nil {
 			return err
 		}
 	}
@@ -122,12 +147,12 @@ func (c *Clustering) cluster(ctx context.Context, rows *atlas, weight []int32, d
 const noise = math.MaxInt32
 
 // label finds the clusters of distinct rows.
-func (c *Clustering) label(ctx context.Context, label []int32, crowd *crowd, chosen []int32, d distinct, data Data) error {
+func (c *Clustering) label(ctx context.Context, s *dbscanStages, label []int32, crowd *crowd, chosen []int32, d distinct, data Data) error {
 	var err error
 	if c.cores, err = newAtlas(ctx, crowd.sketcher, data.X, chosen); err != nil {
 		return err
 	}
-	sets, err := connect(ctx, c.cores, crowd.radius, data.Progress)
+	sets, err := s.connect(ctx, c.cores, crowd.radius, data.Progress)
 	if err != nil {
 		return err
 	}
@@ -212,9 +237,12 @@ func (d *DBSCAN) Clustering() (c Clustering, ok bool) { return d.clustering, d.s
 
 // Fit clusters the rows; see Cluster. That none is a core is an error, for then
 // there is nothing to be near to.
-func (d *DBSCAN) Fit(ctx context.Context, data Data) error {
+func (d *DBSCAN) Fit(ctx context.Context, data Data) error { return d.FitFrom(ctx, data, nil, nil) }
+
+// FitFrom is Fit from where an earlier one was interrupted, between two stages.
+func (d *DBSCAN) FitFrom(ctx context.Context, data Data, from *checkpoint.File, between Between) error {
 	*d = DBSCAN{options: d.options}
-	c, err := Cluster(ctx, data, d.options)
+	c, err := clusterFrom(ctx, data, d.options, from, between)
 	if err == nil && c.Cores == 0 {
 		err = fmt.Errorf("none of %d rows has %d rows within %.4g of it: all are noise; raise eps or lower min_points", data.Rows, c.MinPoints, c.Eps)
 	}

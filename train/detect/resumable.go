@@ -121,25 +121,24 @@ func take(f *checkpoint.File, prefix string) (inside, rest *checkpoint.File) {
 	return inside, rest
 }
 
-// labels is a tensor of whole numbers from 0, which a float32 holds exactly up to
-// 2²⁴: there are fewer clusters and components.
+// labels is a tensor of whole numbers, as float64, which holds them exactly.
 func labels(name string, values []int32) checkpoint.Tensor {
-	t := checkpoint.Tensor{Name: name, Shape: []int{len(values)}, Data: make([]float32, len(values))}
+	t := checkpoint.Tensor{Name: name, Shape: []int{len(values)}, Wide: make([]float64, len(values))}
 	for i, v := range values {
-		t.Data[i] = float32(v)
+		t.Wide[i] = float64(v)
 	}
 	return t
 }
 
 // readLabels reads what labels wrote: rows numbers from 0, below k.
 func readLabels(f *checkpoint.File, name string, rows, k int) ([]int32, error) {
-	values, _, err := readNarrow(f, name, rows)
+	values, _, err := readWide(f, name, rows)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]int32, rows)
 	for i, v := range values {
-		if !(v >= 0 && v < float32(k)) || v != float32(math.Trunc(float64(v))) {
+		if !(v >= 0 && v < float64(k)) || v != math.Trunc(v) {
 			return nil, fmt.Errorf("tensor %q: row %d has the label %v of %d", name, i, v, k)
 		}
 		list[i] = int32(v)

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"flowbench/experiments/spec"
+	"flowbench/experiments/tensorboard"
 	"flowbench/kernels"
 	"flowbench/kernels/cpu"
 )
@@ -284,10 +285,8 @@ func kept(t *testing.T, dir string) map[string]string {
 			return err
 		}
 		switch name := e.Name(); {
-		case strings.HasPrefix(name, storeName), name == lockName, name == "log.txt":
+		case strings.HasPrefix(name, storeName), name == lockName, name == "log.txt", name == tensorboard.FileName:
 			return nil // times, processes and attempts
-		case strings.HasSuffix(name, "-last.safetensors"):
-			return nil // stays behind where the kill hits right after result.json was written
 		}
 		raw, err := os.ReadFile(path)
 		relative, _ := filepath.Rel(dir, path)

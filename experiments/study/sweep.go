@@ -21,8 +21,8 @@ import (
 	"flowbench/train"
 )
 
-// maxDeaths is how many workers may die in a row, without a trial ending in
-// between, before the sweep gives up: one may run out of memory where the next
+// maxDeaths is how many workers may die in a row, without a trial ending or
+// reporting a rung in between, before the sweep gives up: one may run out of memory where the next
 // does not, five will not fare better.
 const maxDeaths = 5
 
@@ -164,7 +164,7 @@ func (s *Sweep) keepWorker(ctx context.Context, slot int, died *deaths, sound *a
 		if errors.As(err, &exit) && exit.ExitCode() == MachineExit {
 			return fmt.Errorf("worker %s could not go on, and said above why", name)
 		}
-		n, countErr := s.Study.ended(ctx)
+		n, countErr := s.Study.advanced(ctx)
 		if countErr != nil {
 			return countErr
 		}
@@ -197,18 +197,19 @@ func (s *Sweep) quarantine(slot int, sound *atomic.Int32) error {
 	return nil
 }
 
-// deaths counts the workers, of all slots, that died since a trial last ended.
+// deaths counts the workers, of all slots, that died since a trial last ended or
+// reported a rung.
 type deaths struct {
-	mu           sync.Mutex
-	count, ended int
+	mu              sync.Mutex
+	count, advanced int
 }
 
-// another counts a death at a time when that many trials have ended.
-func (d *deaths) another(ended int) int {
+// another counts a death at a time when the study has advanced so far.
+func (d *deaths) another(advanced int) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if ended > d.ended {
-		d.count, d.ended = 0, ended
+	if advanced > d.advanced {
+		d.count, d.advanced = 0, advanced
 	}
 	d.count++
 	return d.count
@@ -258,6 +259,19 @@ func WorkerName(slot, life int) string {
 		host = "localhost"
 	}
 	return fmt.Sprintf("%s/%d/%d.%d", host, os.Getpid(), slot, life)
+}
+
+// advanced counts the ends and the rungs that trials have reached.
+func (s *Study) advanced(ctx context.Context) (int, error) {
+	trials, err := s.Store.Trials(ctx)
+	n := 0
+	for _, t := range trials {
+		n += t.Rung
+		if t.State.Ended() {
+			n++
+		}
+	}
+	return n, err
 }
 
 // ended counts the trials that have ended.

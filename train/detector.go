@@ -147,12 +147,12 @@ func (d *Data) sample(rows []int32, n int, seed uint64) []int32 {
 	return kept
 }
 
-// detectorScores scores rows, a part at a time so that ctx can end it.
+// detectorScores scores rows, a part at a time so that ctx or Warn can end it.
 func (t *Trial) detectorScores(ctx context.Context, detector detect.Detector, rows []int32) ([]float64, error) {
 	const part = 1 << 15
 	scores := make([]float64, len(rows))
 	for lo := 0; lo < len(rows); lo += part {
-		if err := ctx.Err(); err != nil {
+		if err := t.ended(ctx); err != nil {
 			return nil, err
 		}
 		hi := min(lo+part, len(rows))

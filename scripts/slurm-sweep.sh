@@ -32,11 +32,11 @@ write_spec() {
 	cat >"$work/spec.yaml" <<-SPEC
 		name: slurm-sweep
 		data:
-		  source: synth://infiltration?seed=7&rows=20000
+		  source: synth://infiltration?seed=7&rows=60000
 		  positive: [Infiltration]
 		  split: {by: group, train: 0.5, validation: 0.2, test: 0.3, seed: 1}
-		model: {kind: dnn, hidden: [32, 16]}
-		train: {batch: 128, epochs: 9}
+		model: {kind: dnn, hidden: [64, 32]}
+		train: {batch: 64, epochs: 9}
 		sweep:
 		  method: random
 		  trials: 37

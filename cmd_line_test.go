@@ -155,18 +155,11 @@ func TestWrongUse(t *testing.T) {
 	}
 }
 
-// nowhere is a folder that holds testdata/small.yaml alone.
+// nowhere is a folder that holds testdata alone.
 func nowhere(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	raw, err := os.ReadFile("testdata/small.yaml")
-	if err == nil {
-		err = os.Mkdir(filepath.Join(dir, "testdata"), 0o755)
-	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "testdata", "small.yaml"), raw, 0o644)
-	}
-	if err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "testdata"), os.DirFS("testdata")); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -87,7 +87,7 @@ func (s *Status) Write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "study %s in %s", s.Study, s.Folder)
 	if s.Versions > 1 {
-		fmt.Fprintf(&b, ", extended %d times", s.Versions-1)
+		fmt.Fprintf(&b, ", extended: %s of the plan", counted(s.Versions, "version"))
 	}
 	var counts []string
 	for _, state := range []store.State{store.Done, store.Pruned, store.Diverged, store.Failed, store.Running, store.Planned, store.Stale} {

@@ -116,7 +116,7 @@ func seen(observed []search.Observation) string {
 			words[i] += fmt.Sprintf("%.4g", *o.Value)
 		}
 	}
-	return fmt.Sprintf("%d finished configurations (%s)", len(observed), strings.Join(words, "; "))
+	return fmt.Sprintf("%s (%s)", counted(len(observed), "finished configuration"), strings.Join(words, "; "))
 }
 
 func (s *Study) explainRungs(e *Explanation, st *standing, t Trial) {
@@ -205,4 +205,12 @@ func stateCounts(trials []store.Trial) map[store.State]int {
 		counts[t.State]++
 	}
 	return counts
+}
+
+// counted is a number and what there are so many of.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -182,7 +182,7 @@ func (w *Worker) next(ctx context.Context) (*store.Claim, error) {
 		}
 		var claim *store.Claim
 		err := w.whenRoom(ctx, func() (err error) {
-			if err = w.Study.conduct(ctx); err == nil {
+			if err = errors.Join(w.Study.enforce(ctx, w.now()), w.Study.conduct(ctx)); err == nil {
 				claim, err = w.Study.Store.Claim(ctx, w.Name, w.lease(), w.now())
 			}
 			return err

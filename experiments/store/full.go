@@ -21,11 +21,12 @@ const (
 func Full(err error) bool {
 	var file *sqlite.Error
 	var server *pgconn.PgError
+	var launcher *fullError
 	switch {
 	case errors.As(err, &file):
 		return file.Code()&0xFF == sqliteFull || file.Code() == sqliteShmSize
 	case errors.As(err, &server):
 		return server.Code == postgresDiskFull
 	}
-	return false
+	return errors.As(err, &launcher)
 }

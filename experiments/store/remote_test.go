@@ -159,6 +159,30 @@ func TestRemoteRestart(t *testing.T) {
 	}
 }
 
+// TestRemoteFull: a worker learns that its launcher's disk has no room, and goes
+// on when there is.
+func TestRemoteFull(t *testing.T) {
+	faults.arm(failsOnce, 0)
+	held, err := store.OpenSQLiteThrough(filepath.Join(t.TempDir(), "s.sqlite"), faultyName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	url, token := serve(t, held)
+	r := openRemote(t, url, token)
+	faults.arm(failsOnce, 1)
+	defer faults.disarm()
+	if err := r.Create(t.Context(), "a", "f", nil); !store.Full(err) || !strings.Contains(err.Error(), "make room") {
+		t.Errorf("got %v", err)
+	}
+	if err := r.Create(t.Context(), "a", "f", nil); err != nil {
+		t.Error(err)
+	}
+	if err := r.Requeue(t.Context(), 7); err == nil || store.Full(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestRemoteCancelled: a call ends with its context, though nobody answers.
 func TestRemoteCancelled(t *testing.T) {
 	held := open(t, filepath.Join(t.TempDir(), "s.sqlite"))

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"flowbench/experiments/store"
 	"flowbench/experiments/store/storetest"
 )
@@ -152,6 +154,43 @@ func TestCancelled(t *testing.T) {
 	cancel()
 	if _, err := s.Claim(cancelled, "a", time.Minute, time.Now()); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+	if c, err := s.Claim(t.Context(), "a", time.Minute, time.Now()); err != nil || c == nil || c.Attempt != 1 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// TestTurn: whoever waits for others to write can stop waiting, and the store is
+// as good as before.
+func TestTurn(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, filepath.Join(folder, "s.sqlite"))
+	if err := s.Create(t.Context(), "a", "f", []store.PlannedTrial{{Index: 0}}); err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := unix.Flock(int(other.Fd()), unix.LOCK_EX); err != nil {
+		if os.Getenv("REQUIRE_LOCKS") != "" {
+			t.Fatal(err)
+		}
+		t.Skipf("this file system has no locks: %v", err)
+	}
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if _, err := s.Claim(ctx, "a", time.Minute, time.Now()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		cancel()
+	}
+	if trials, err := s.Trials(t.Context()); err != nil || len(trials) != 1 {
+		t.Errorf("readers wait for writers: %v", err)
+	}
+	if err := unix.Flock(int(other.Fd()), unix.LOCK_UN); err != nil {
+		t.Fatal(err)
 	}
 	if c, err := s.Claim(t.Context(), "a", time.Minute, time.Now()); err != nil || c == nil || c.Attempt != 1 {
 		t.Errorf("%+v, %v", c, err)

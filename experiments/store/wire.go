@@ -131,12 +131,13 @@ type (
 type wireError struct {
 	Text       string
 	Superseded bool             `json:",omitempty"`
+	Full       bool             `json:",omitempty"`
 	Stopped    *Control         `json:",omitempty"`
 	Other      *OtherStudyError `json:",omitempty"`
 }
 
 func wireErrorOf(err error) wireError {
-	w := wireError{Text: err.Error(), Superseded: errors.Is(err, ErrSuperseded)}
+	w := wireError{Text: err.Error(), Superseded: errors.Is(err, ErrSuperseded), Full: Full(err)}
 	var stopped *StoppedError
 	if errors.As(err, &stopped) {
 		w.Stopped = &stopped.Control
@@ -146,7 +147,7 @@ func wireErrorOf(err error) wireError {
 }
 
 // typed says whether the error is one that programs tell by its type.
-func (w wireError) typed() bool { return w.Superseded || w.Stopped != nil || w.Other != nil }
+func (w wireError) typed() bool { return w.Superseded || w.Full || w.Stopped != nil || w.Other != nil }
 
 // err is the error that was sent. One that says all itself stays as it is;
 // others came from where.
@@ -159,8 +160,15 @@ func (w wireError) err(where string) error {
 	case w.Other != nil:
 		return w.Other
 	}
-	return fmt.Errorf("store %s: its launcher says: %s", where, w.Text)
+	err := fmt.Errorf("store %s: its launcher says: %s", where, w.Text)
+	if w.Full {
+		return &fullError{err}
+	}
+	return err
 }
+
+// fullError is of a launcher whose disk has no room.
+type fullError struct{ error }
 
 // supersededError is an ErrSuperseded in the words of a launcher.
 type supersededError struct{ text string }

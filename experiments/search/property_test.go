@@ -20,7 +20,7 @@ import (
 func drawSweep(t *rapid.T, finite bool) *spec.Sweep {
 	options := spec.TPE{Startup: rapid.IntRange(1, 6).Draw(t, "startup"), Candidates: rapid.IntRange(1, 8).Draw(t, "candidates"), Gamma: 0.25}
 	s := &spec.Sweep{
-		Method: "tpe", Trials: 30, Replicates: 1, Seed: rapid.Uint64Range(0, 99).Draw(t, "seed"), TPE: &options,
+		Method: "tpe", Trials: 20, Replicates: 1, Seed: rapid.Uint64Range(0, 99).Draw(t, "seed"), TPE: &options,
 		Metric: spec.Metric{Goal: rapid.SampledFrom([]string{"maximize", "minimize"}).Draw(t, "goal")},
 	}
 	for i := range rapid.IntRange(1, 5).Draw(t, "parameters") {

@@ -1,6 +1,8 @@
 package search
 
 import (
+	"math"
+
 	"flowbench/experiments/spec"
 )
 
@@ -26,17 +28,23 @@ func (b *builder) inTurn(s *spec.Sweep, next func(one space, i int) spec.Params)
 		return err
 	}
 	all := spaces(s)
-	left := make([]int, len(all)) // what an exhausted variant could not give
+	left := make([]int, len(all))      // what an exhausted variant could not give
+	taken := make([]float64, len(all)) // configurations of a variant that are there
+	for v, one := range all {
+		taken[v] = countIn(one.Space, b.all)
+	}
 	for i := len(b.all); i < s.Trials; i++ {
 		v := i % len(all)
 		var params spec.Params
-		if left[v] == 0 {
+		if taken[v] < all[v].size {
 			params = next(all[v], i)
 		}
 		if params == nil {
 			left[v]++
+			taken[v] = math.Inf(1)
 			continue
 		}
+		taken[v]++
 		b.seen.add(params)
 		b.all = append(b.all, params)
 	}
@@ -55,9 +63,6 @@ func drawNew(s space, seed uint64, i int, seen keys) spec.Params {
 		params := s.Choose(func(p spec.Parameter) any { return pick(p, draw(seed, i, attempt, p.Path)) })
 		if !seen[keyOf(params)] {
 			return nonNil(params)
-		}
-		if len(s.Parameters) == 0 {
-			return nil
 		}
 	}
 	return drawRemaining(s, seed, i, seen)

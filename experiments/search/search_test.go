@@ -15,7 +15,7 @@ import (
 	"flowbench/experiments/spec"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden plan; read the diff")
+var update = flag.Bool("update", false, "rewrite the golden plans; read the diff")
 
 const head = "name: a\ndata: {source: flows.csv, positive: [Infiltration]}\nmodel: {kind: dnn}\n"
 
@@ -115,8 +115,21 @@ const randomSweep = `  method: random
 // TestGoldenPlan pins the draws: a plan must be the same next year and on every machine.
 func TestGoldenPlan(t *testing.T) {
 	p := mustPlan(t, mustSpec(t, randomSweep))
-	got := fmt.Sprintf("seeds %d\n%s\n", p.Seeds, strings.Join(words(p), "\n"))
-	path := filepath.Join("testdata", "random.plan.txt")
+	goldenLines(t, "random.plan.txt", append([]string{fmt.Sprintf("seeds %d", p.Seeds)}, words(p)...))
+}
+
+// TestGoldenSobolPlan pins the sequence, its scrambling, and how words of random
+// bits become values.
+func TestGoldenSobolPlan(t *testing.T) {
+	sweep := strings.Replace(randomSweep, "random", "sobol", 1) + "    train.checkpoint_epochs: {distribution: int_log_uniform, min: 1, max: 8, when: {train.epochs: [5, 10]}}\n"
+	goldenLines(t, "sobol.plan.txt", words(mustPlan(t, mustSpec(t, sweep))))
+}
+
+// goldenLines compares lines with a file in testdata, or writes it where -update is given.
+func goldenLines(t *testing.T, name string, lines []string) {
+	t.Helper()
+	got := strings.Join(lines, "\n") + "\n"
+	path := filepath.Join("testdata", name)
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)

@@ -22,9 +22,6 @@ func (b *builder) sobol(s *spec.Sweep) error {
 			if !b.seen[keyOf(params)] {
 				return nonNil(params)
 			}
-			if len(one.Parameters) == 0 {
-				return nil
-			}
 		}
 		return drawRemaining(one, s.Seed, i, b.seen)
 	})

@@ -146,6 +146,24 @@ func remaining(s space, seen keys) []spec.Params {
 	return all
 }
 
+// countIn counts those of different configurations that lie in s. One with a value
+// of a range without a step is not counted.
+func countIn(s spec.Space, configurations []spec.Params) float64 {
+	n := 0.0
+	for _, params := range configurations {
+		lies := true
+		same := s.Choose(func(p spec.Parameter) any {
+			v, _ := params.Get(p.Path)
+			lies = lies && p.Takes(v)
+			return v
+		})
+		if lies && keyOf(same) == keyOf(params) {
+			n++
+		}
+	}
+	return n
+}
+
 // levels is how many values p can have.
 func levels(p spec.Parameter) float64 {
 	switch step := stepOf(p); {

@@ -55,10 +55,14 @@ func Suggest(sweep *spec.Sweep, configuration int, earlier []Observation, pendin
 	}
 	t := &tpe{sweep: sweep, spaces: spaces(sweep), configuration: configuration}
 	t.good, t.bad = split(earlier, pending, o.Gamma, sweep.Metric.Goal == "maximize")
+	draws := maxRedraws
+	if t.size() > maxListed {
+		draws = maxAttempts
+	}
 	for _, way := range []struct {
 		next     func(attempt int) spec.Params
 		attempts int
-	}{{t.startup, maxRedraws}, {t.suggest, maxRedraws}, {t.random, maxAttempts}} {
+	}{{t.startup, maxRedraws}, {t.suggest, maxRedraws}, {t.random, draws}} {
 		for attempt := range way.attempts {
 			p := way.next(attempt)
 			if p == nil {
@@ -208,6 +212,15 @@ func (t *tpe) word(attempt int, what string) uint64 {
 func (t *tpe) random(attempt int) spec.Params {
 	one := t.spaces[below(t.word(attempt, "tpe/variant"), len(t.spaces))]
 	return one.Choose(func(p spec.Parameter) any { return pick(p, t.word(attempt, p.Path)) })
+}
+
+// size is how many configurations there are.
+func (t *tpe) size() float64 {
+	n := 0.0
+	for _, one := range t.spaces {
+		n += one.size
+	}
+	return n
 }
 
 // remaining draws one of all configurations that are not in seen.

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 
 	"flowbench/train/detect"
@@ -40,6 +41,9 @@ func (t *Trial) judgeBaseline(ctx context.Context, result *Result) error {
 		return err
 	}
 	result.Detector = detector.Name()
+	if err := t.keepBaseline(detector, result); err != nil {
+		return err
+	}
 	validation, test := make([]float64, len(d.Validation)), make([]float64, len(d.Test))
 	if err := detector.Score(d.gather(d.Validation), validation); err != nil {
 		return err
@@ -48,6 +52,19 @@ func (t *Trial) judgeBaseline(ctx context.Context, result *Result) error {
 		return err
 	}
 	return t.evaluate(validation, test, result)
+}
+
+// keepBaseline saves what was fitted, for those who use it.
+func (t *Trial) keepBaseline(detector detect.Detector, result *Result) error {
+	if err := t.saveDetector(detector); err != nil {
+		return err
+	}
+	sum, err := sha256File(t.weightsPath(0))
+	if err != nil {
+		return err
+	}
+	result.Members = []MemberResult{{Seed: t.Seed, Weights: filepath.Base(t.weightsPath(0)), SHA256: sum}}
+	return nil
 }
 
 // gather copies rows into a matrix of their own.

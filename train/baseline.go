@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 
 	"flowbench/train/detect"
@@ -56,14 +55,16 @@ func (t *Trial) judgeBaseline(ctx context.Context, result *Result) error {
 
 // keepBaseline saves what was fitted, for those who use it.
 func (t *Trial) keepBaseline(detector detect.Detector, result *Result) error {
-	if err := t.saveDetector(detector); err != nil {
-		return err
-	}
-	sum, err := sha256File(t.weightsPath(0))
+	file, err := detector.Save()
 	if err != nil {
 		return err
 	}
-	result.Members = []MemberResult{{Seed: t.Seed, Weights: filepath.Base(t.weightsPath(0)), SHA256: sum}}
+	file.Metadata["fingerprint"] = t.Fingerprint
+	weights, err := t.keepWeights(0, file)
+	if err != nil {
+		return err
+	}
+	result.Members = []MemberResult{{Seed: t.Seed, Weights: weights.File, SHA256: weights.SHA256}}
 	return nil
 }
 

@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"flowbench/train/checkpoint"
+	"flowbench/train/detect"
 )
 
 // Finished is a trial that has ended well, with all that using its model takes.
@@ -18,6 +20,9 @@ type Finished struct {
 	Model   *ModelFile
 	Result  *Result            // nil where NewFinished made it
 	Members []*checkpoint.File // of each network; one of a detector
+
+	loading  sync.Mutex
+	detector detect.Detector // of all Scorers; nil before the first, and for networks
 }
 
 // OpenFinished reads the trial in dir. It is an error, which says what to do, if

@@ -93,7 +93,7 @@ func (t *Trial) writeModel(validation []float64, threshold metric.Value) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", modelName, err)
 	}
-	if err := checkpoint.WriteFile(filepath.Join(t.Dir, modelName), append(raw, '\n')); err != nil {
+	if err := checkpoint.Replace(t.disk(), filepath.Join(t.Dir, modelName), append(raw, '\n')); err != nil {
 		return fmt.Errorf("%s: %w", modelName, err)
 	}
 	return nil

@@ -31,19 +31,12 @@ const scoringBatch = 1024
 // scores are those that the trial was judged by, to the bit.
 func (f *Finished) Scorer(backend kernels.Backend) (*Scorer, error) {
 	s := &Scorer{model: f.Model, weights: f.Members}
-	kind := f.Model.Config.Model.Kind
 	if !f.network() {
-		if IsBaseline(kind) {
-			s.detector = newBaseline(kind)
-		} else {
-			s.detector = newDetector(f.Model.Config.Model, f.Model.Seed)
-		}
-		if err := s.detector.Load(f.Members[0]); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.name(), err)
-		}
-		return s, nil
+		var err error
+		s.detector, err = f.loadDetector()
+		return s, err
 	}
-	s.ensemble = &ensemble{odds: kind == "dnn"}
+	s.ensemble = &ensemble{odds: f.Model.Config.Model.Kind == "dnn"}
 	for _, weights := range f.Members {
 		member, err := f.Model.openMember(weights, backend)
 		if err != nil {
@@ -53,6 +46,26 @@ func (f *Finished) Scorer(backend kernels.Backend) (*Scorer, error) {
 		s.members = append(s.members, member)
 	}
 	return s, nil
+}
+
+// loadDetector is the detector that all Scorers share: it may hold many rows.
+func (f *Finished) loadDetector() (detect.Detector, error) {
+	f.loading.Lock()
+	defer f.loading.Unlock()
+	if f.detector != nil {
+		return f.detector, nil
+	}
+	var d detect.Detector
+	if kind := f.Model.Config.Model.Kind; IsBaseline(kind) {
+		d = newBaseline(kind)
+	} else {
+		d = newDetector(f.Model.Config.Model, f.Model.Seed)
+	}
+	if err := d.Load(f.Members[0]); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.name(), err)
+	}
+	f.detector = d
+	return d, nil
 }
 
 // openMember compiles one network with its weights.

@@ -367,3 +367,23 @@ func TestClipBoundsBothSides(t *testing.T) {
 		}
 	}
 }
+
+// The table changes no bit, nor what lies around its ends.
+func TestTableOfLogarithmsIsTheFunction(t *testing.T) {
+	f := function(SignedLog1p)
+	check := func(x float32) {
+		t.Helper()
+		if got, want := f(x), signedLog1p(x); math.Float32bits(got) != math.Float32bits(want) {
+			t.Fatalf("f(%v) = %v, want %v", x, got, want)
+		}
+	}
+	for i := -10; i < wholes+10; i++ {
+		x := float32(i)
+		check(x)
+		check(math.Nextafter32(x, -1e9))
+		check(math.Nextafter32(x, 1e9))
+	}
+	for _, x := range []float32{float32(math.Copysign(0, -1)), 0.5, -0.5, math.MaxFloat32, -math.MaxFloat32, math.SmallestNonzeroFloat32, 1 << 31, -1 << 31, 1 << 32, 4294967296 + 1024} {
+		check(x)
+	}
+}

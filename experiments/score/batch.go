@@ -75,8 +75,9 @@ type worker struct {
 	columns []int // of the input, that the model reads
 	width   int   // columns of the input
 	opt     Options
-	names   names
-	format  format // nil where the writer wants no text
+	labels  int     // of the input
+	format  *format // nil where the writer wants no text
+	cells   *cells
 
 	scaled, chosen, parts []float32
 	which                 []int32
@@ -91,7 +92,7 @@ func (w *worker) work(ctx context.Context, b *batch) error {
 		return fmt.Errorf("rows %d to %d: %w", b.rows.First, b.rows.First+int64(n)-1, err)
 	}
 	b.alerts, b.told, b.top = sized(b.alerts, n), sized(b.told, n), sized(b.top, n)
-	b.counts = sized(b.counts, len(w.names.labels))
+	b.counts = sized(b.counts, w.labels)
 	clear(b.counts)
 	for i, s := range b.scores {
 		b.alerts[i] = w.opt.alert(s)
@@ -106,10 +107,7 @@ func (w *worker) work(ctx context.Context, b *batch) error {
 		return err
 	}
 	if w.format != nil {
-		b.text = b.text[:0]
-		for i := range n {
-			b.text = w.format(b.text, b, i, w.names)
-		}
+		b.text = w.format.append(b.text[:0], b, w.cells)
 	}
 	return nil
 }

@@ -17,12 +17,47 @@ import (
 // names are what numbers in a batch stand for.
 type names struct{ columns, labels []string }
 
-// format appends row i of a batch to text.
-type format func(text []byte, b *batch, i int, n names) []byte
+// cells are names as one format writes them, made once: looking for what has to
+// be quoted in every row takes longer than writing it.
+type cells struct {
+	names
+	labels [][]byte // "" for rows without a label
+	file   []byte   // of fileName
+	of     string
+}
+
+// format is how a kind of text is made.
+type format struct {
+	row  func(text []byte, b *batch, i int, c *cells) []byte
+	cell func(text []byte, cell string) []byte
+}
+
+// newCells writes the labels.
+func (f format) newCells(n names) *cells {
+	c := &cells{names: n}
+	for _, label := range n.labels {
+		if label == flowcsv.Unlabelled {
+			label = ""
+		}
+		c.labels = append(c.labels, f.cell(nil, label))
+	}
+	return c
+}
+
+// append writes all rows of a batch.
+func (f format) append(text []byte, b *batch, c *cells) []byte {
+	if c.file == nil || c.of != b.rows.File {
+		c.file, c.of = f.cell(nil, b.rows.File), b.rows.File
+	}
+	for i := range b.scores {
+		text = f.row(text, b, i, c)
+	}
+	return text
+}
 
 // Writer takes batches in order.
 type Writer interface {
-	format() format // of the text of a batch; nil where write needs none
+	format() *format // of the text of a batch; nil where write needs none
 	write(b *batch) error
 	// Close ends the output, and not what is below it.
 	Close() error
@@ -36,11 +71,11 @@ func Formats() []string { return []string{"csv", "jsonl", "parquet"} }
 func NewWriter(kind string, out io.Writer, in Input, model *train.ModelFile, flush bool) (Writer, error) {
 	switch kind {
 	case "csv":
-		w := &textWriter{out: bufio.NewWriterSize(out, writeBuffer), flush: flush, text: appendCSV}
+		w := &textWriter{out: bufio.NewWriterSize(out, writeBuffer), flush: flush, text: &format{appendCSV, appendField}}
 		_, err := w.out.WriteString(csvHeader + "\n")
 		return w, err
 	case "jsonl":
-		return &textWriter{out: bufio.NewWriterSize(out, writeBuffer), flush: flush, text: appendJSON}, nil
+		return &textWriter{out: bufio.NewWriterSize(out, writeBuffer), flush: flush, text: &format{appendJSON, appendText}}, nil
 	case "parquet":
 		return newParquet(out, names{model.Scaler.Columns, in.labels()}), nil
 	}
@@ -62,10 +97,10 @@ const (
 type textWriter struct {
 	out   *bufio.Writer
 	flush bool
-	text  format
+	text  *format
 }
 
-func (w *textWriter) format() format { return w.text }
+func (w *textWriter) format() *format { return w.text }
 
 func (w *textWriter) write(b *batch) error {
 	if _, err := w.out.Write(b.text); err != nil {
@@ -97,16 +132,16 @@ func (n names) label(b *batch, i int) string {
 
 // appendCSV writes a line under csvHeader. Scores and parts are the shortest text
 // that reads back as the same number.
-func appendCSV(text []byte, b *batch, i int, n names) []byte {
+func appendCSV(text []byte, b *batch, i int, c *cells) []byte {
 	text = strconv.AppendInt(text, b.rows.First+int64(i), 10)
 	text = append(text, ',')
-	text = appendField(text, b.rows.File)
+	text = append(text, c.file...)
 	text = append(text, ',')
 	if b.rows.Lines != nil {
 		text = strconv.AppendInt(text, b.rows.Lines[i], 10)
 	}
 	text = append(text, ',')
-	text = appendField(text, n.label(b, i))
+	text = append(text, c.labels[b.rows.Labels[i]]...)
 	text = append(text, ',')
 	text = strconv.AppendFloat(text, b.scores[i], 'g', -1, 64)
 	text = append(text, ',')
@@ -114,7 +149,7 @@ func appendCSV(text []byte, b *batch, i int, n names) []byte {
 	for _, p := range b.top[i] {
 		text = append(text, ',')
 		if b.told[i] && p.column >= 0 {
-			text = append(text, n.columns[p.column]...) // normalised: no comma, no quote
+			text = append(text, c.columns[p.column]...) // normalised: no comma, no quote
 			text = append(text, ',')
 			text = strconv.AppendFloat(text, float64(p.value), 'g', -1, 32)
 			continue
@@ -137,18 +172,18 @@ func appendField(text []byte, cell string) []byte {
 }
 
 // appendJSON writes one object a line.
-func appendJSON(text []byte, b *batch, i int, n names) []byte {
+func appendJSON(text []byte, b *batch, i int, c *cells) []byte {
 	text = append(text, `{"row":`...)
 	text = strconv.AppendInt(text, b.rows.First+int64(i), 10)
 	text = append(text, `,"file":`...)
-	text = appendText(text, b.rows.File)
+	text = append(text, c.file...)
 	if b.rows.Lines != nil {
 		text = append(text, `,"line":`...)
 		text = strconv.AppendInt(text, b.rows.Lines[i], 10)
 	}
-	if label := n.label(b, i); label != "" {
+	if label := c.labels[b.rows.Labels[i]]; len(label) > len(`""`) {
 		text = append(text, `,"label":`...)
-		text = appendText(text, label)
+		text = append(text, label...)
 	}
 	text = append(text, `,"score":`...)
 	text = strconv.AppendFloat(text, b.scores[i], 'g', -1, 64)
@@ -165,7 +200,7 @@ func appendJSON(text []byte, b *batch, i int, n names) []byte {
 				text = append(text, ',')
 			}
 			text = append(text, `{"feature":`...)
-			text = appendText(text, n.columns[p.column])
+			text = appendText(text, c.columns[p.column])
 			text = append(text, `,"part":`...)
 			text = strconv.AppendFloat(text, math.Max(-math.MaxFloat32, math.Min(math.MaxFloat32, float64(p.value))), 'g', -1, 32)
 			text = append(text, '}')

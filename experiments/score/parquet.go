@@ -36,7 +36,7 @@ func newParquet(out io.Writer, n names) *parquetWriter {
 	return &parquetWriter{out: parquet.NewGenericWriter[record](out, parquet.Compression(&parquet.Snappy)), names: n}
 }
 
-func (w *parquetWriter) format() format { return nil }
+func (w *parquetWriter) format() *format { return nil }
 
 func (w *parquetWriter) write(b *batch) error {
 	w.records = w.records[:0]

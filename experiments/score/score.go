@@ -76,10 +76,14 @@ func Run(ctx context.Context, model *train.Finished, backend kernels.Backend, in
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, &worker{
-			scorer: scorer, scaler: model.Model.Scaler, columns: columns, width: len(in.columns()), opt: opt,
-			names: names{columns: model.Model.Scaler.Columns, labels: in.labels()}, format: out.format(),
-		})
+		w := &worker{
+			scorer: scorer, scaler: model.Model.Scaler, columns: columns, width: len(in.columns()), labels: len(in.labels()),
+			opt: opt, format: out.format(),
+		}
+		if w.format != nil {
+			w.cells = w.format.newCells(names{model.Model.Scaler.Columns, in.labels()})
+		}
+		all = append(all, w)
 	}
 	if all[0].scorer.Method() == "" {
 		opt.Explain = None

@@ -5,8 +5,6 @@ package scale
 
 import (
 	"fmt"
-	"math"
-	"sync"
 
 	"flowbench/data/parallel"
 )
@@ -107,42 +105,11 @@ func finite(x float32) bool { return x-x == 0 }
 func function(name string) func(float32) float32 {
 	switch name {
 	case SignedLog1p:
-		return tableLog1p(wholeLogs())
+		return logs().at
 	case Identity:
 		return func(x float32) float32 { return x }
 	}
 	return nil
-}
-
-func signedLog1p(x float32) float32 {
-	if x == 0 {
-		return 0
-	}
-	return float32(math.Copysign(math.Log1p(math.Abs(float64(x))), float64(x)))
-}
-
-// wholes is how many whole numbers from 0 on have their logarithm in a table: what
-// counts packets and flags, lengths and windows hold, most cells of a flow. log1p
-// takes 20 ns, the table 2.
-const wholes = 1 << 16
-
-// wholeLogs is signedLog1p of each.
-var wholeLogs = sync.OnceValue(func() []float32 {
-	logs := make([]float32, wholes)
-	for i := range logs {
-		logs[i] = signedLog1p(float32(i))
-	}
-	return logs
-})
-
-// tableLog1p is signedLog1p, to the bit.
-func tableLog1p(logs []float32) func(float32) float32 {
-	return func(x float32) float32 {
-		if i := int32(x); uint32(i) < uint32(len(logs)) && float32(i) == x {
-			return logs[i]
-		}
-		return signedLog1p(x)
-	}
 }
 
 // Locate finds the Scaler's columns among names, which may hold others and

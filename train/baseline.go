@@ -40,6 +40,9 @@ func (t *Trial) judgeBaseline(ctx context.Context, result *Result) error {
 		return err
 	}
 	result.Detector = detector.Name()
+	if err := t.keepBaseline(detector, result); err != nil {
+		return err
+	}
 	validation, test := make([]float64, len(d.Validation)), make([]float64, len(d.Test))
 	if err := detector.Score(d.gather(d.Validation), validation); err != nil {
 		return err
@@ -48,6 +51,21 @@ func (t *Trial) judgeBaseline(ctx context.Context, result *Result) error {
 		return err
 	}
 	return t.evaluate(validation, test, result)
+}
+
+// keepBaseline saves what was fitted, for those who use it.
+func (t *Trial) keepBaseline(detector detect.Detector, result *Result) error {
+	file, err := detector.Save()
+	if err != nil {
+		return err
+	}
+	file.Metadata["fingerprint"] = t.Fingerprint
+	weights, err := t.keepWeights(0, file)
+	if err != nil {
+		return err
+	}
+	result.Members = []MemberResult{{Seed: t.Seed, Weights: weights.File, SHA256: weights.SHA256}}
+	return nil
 }
 
 // gather copies rows into a matrix of their own.

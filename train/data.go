@@ -22,6 +22,9 @@ type Data struct {
 
 	FlowsPerDay float64 // for alerts a day; 0 where unknown
 	Fingerprint string  // names the content: equal data, columns, split and scaling share one
+
+	// Preparation is how X came from raw flows; nil where there were none.
+	Preparation *Preparation
 }
 
 // Check reports the first inconsistency, which is a fault of the caller, and

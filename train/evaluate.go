@@ -62,12 +62,15 @@ func (n *network) addProbabilities(ctx context.Context, rows []int32, weight flo
 	})
 }
 
-// evaluate chooses the threshold on the validation scores and judges both parts
-// with it.
+// evaluate chooses the threshold on the validation scores, keeps it with the
+// model, and judges both parts with it.
 func (t *Trial) evaluate(validation, test []float64, result *Result) error {
 	d := t.Data
 	threshold, err := metric.ChooseThreshold(validation, d.positive(d.Validation), metric.Rule(t.Config.Threshold))
 	if err != nil {
+		return err
+	}
+	if err := t.writeModel(validation, threshold); err != nil {
 		return err
 	}
 	if result.Validation, err = t.report("validation", d.Validation, validation, threshold); err != nil {

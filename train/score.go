@@ -171,21 +171,24 @@ func (s *scorer) row(out, x []float32) float64 {
 func (s *scorer) residual(out, x []float32) float64 {
 	sum := 0.0
 	for j, v := range out {
-		d := math.Abs(float64(v) - float64(x[j]))
-		switch s.kind {
-		case "squared":
-			sum += d * d
-		case "variance":
-			sum += d * d / s.scale[j]
-		default:
-			l := math.Log1p(d / s.scale[j])
-			if s.kind == "log_median_squared" {
-				l *= l
-			}
-			sum += l
-		}
+		sum += s.term(j, math.Abs(float64(v)-float64(x[j])))
 	}
 	return sum / float64(len(out))
+}
+
+// term is what column j adds to the sum behind a score, for the distance d.
+func (s *scorer) term(j int, d float64) float64 {
+	switch s.kind {
+	case "squared":
+		return d * d
+	case "variance":
+		return d * d / s.scale[j]
+	}
+	l := math.Log1p(d / s.scale[j])
+	if s.kind == "log_median_squared" {
+		l *= l
+	}
+	return l
 }
 
 // tensors is what a checkpoint keeps of the scorer.
@@ -212,6 +215,18 @@ type ensemble struct {
 
 func newEnsemble(rows int, odds bool) *ensemble {
 	return &ensemble{odds: odds, sum: make([]float64, rows), against: make([]float64, rows), last: make([]float64, rows)}
+}
+
+// reset makes the ensemble one of no members, for so many rows.
+func (e *ensemble) reset(rows int) {
+	for _, values := range []*[]float64{&e.sum, &e.against, &e.last} {
+		if cap(*values) < rows {
+			*values = make([]float64, rows)
+		}
+		*values = (*values)[:rows]
+		clear(*values)
+	}
+	e.members = 0
 }
 
 // maxLogit bounds a member's logit so that neither of its probabilities is 0 in float64.

@@ -75,6 +75,9 @@ func (f *fileScan) take(p *piece) error {
 		return p.failed
 	}
 	f.tally.Add(p.tally, f.lines)
+	for i := range p.numbers {
+		p.numbers[i] += f.lines
+	}
 	f.tally.Blank += p.blank
 	f.tally.RepeatedHeaders += p.repeated
 	f.lines += p.lines
@@ -95,7 +98,10 @@ func (f *fileScan) emitRows(p *piece, from, to int) error {
 	b.File, b.Rows, b.Labels = f.index, to-from, p.labels[from:to]
 	b.Features = p.features[from*width : to*width]
 	b.Consumed = f.consumed + f.headSize + f.size
-	b.Groups = b.Groups[:0]
+	b.Groups, b.Lines = b.Groups[:0], nil
+	if f.opt.Numbered {
+		b.Lines = p.numbers[from:to]
+	}
 	if f.groups != nil {
 		f.groups.numbers.fetch(p.digests[from:to])
 		for i := from; i < to; i++ {

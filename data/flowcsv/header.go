@@ -76,9 +76,12 @@ func resolve(cells [][]byte, place string, line int64, opt Options) (*schema.Lay
 	}
 	var layout *schema.Layout
 	var err error
-	if len(opt.Columns) > 0 {
+	switch {
+	case len(opt.Columns) > 0:
 		layout, err = resolveGiven(names, opt.Columns, opt.IgnoreColumns)
-	} else {
+	case len(opt.Need) > 0:
+		layout, err = schema.ResolvePartial(names, opt.Need)
+	default:
 		layout, err = schema.Resolve(names, opt.IgnoreColumns)
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package flowcsv
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"flowbench/data/schema"
 )
@@ -35,6 +36,13 @@ type Options struct {
 	// known schema: normalised names, which every file must have beside the label
 	// (see FeatureColumns). Extras is not allowed with them.
 	Columns []string
+	// Need, where there are any, are the canonical features that a file must have:
+	// other features and the label may be missing, and unknown columns are skipped.
+	// Cells of a column that the file lacks are NaN and no missing cells in the
+	// ledger. A row whose label is missing or not listed has the label Unlabelled.
+	Need []string
+	// Numbered fills in Block.Lines.
+	Numbered bool
 	// Ungrouped leaves out groups and the count of duplicates, so that memory
 	// does not grow with the rows: Block.Groups is nil.
 	Ungrouped bool
@@ -66,6 +74,12 @@ func (o Options) withDefaults() (Options, error) {
 			return o, err
 		}
 	}
+	if len(o.Need) > 0 {
+		if err := o.checkNeed(); err != nil {
+			return o, err
+		}
+		o.Labels = append(slices.Clone(o.Labels), Unlabelled)
+	}
 	if o.MaxLine < 0 {
 		return o, fmt.Errorf("longest line: %d is negative", o.MaxLine)
 	}
@@ -73,4 +87,20 @@ func (o Options) withDefaults() (Options, error) {
 		o.MaxLine = DefaultMaxLine
 	}
 	return o, nil
+}
+
+// Unlabelled is the label of rows without one, where Options.Need allows them.
+const Unlabelled = "unlabelled"
+
+func (o Options) checkNeed() error {
+	if len(o.Columns) > 0 || o.Extras {
+		return errors.New("need: columns that are not of the known schema are not read by name; turn the other option off")
+	}
+	known := schema.Features()
+	for _, name := range o.Need {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("need: %q is no column of flow records in CSV", name)
+		}
+	}
+	return nil
 }

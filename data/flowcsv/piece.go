@@ -26,8 +26,9 @@ type piece struct {
 	labels   []int32
 	digests  []digest // empty if the scan has no groups
 	tuples   []connection
-	lines    int64 // in all
-	rows     int64 // kept and dropped
+	numbers  []int64 // of the kept rows' lines, from 1 in the piece; empty unless the scan is numbered
+	lines    int64   // in all
+	rows     int64   // kept and dropped
 	blank    int64
 	repeated int64  // headers
 	failed   *Error // ends the scan; Line is counted from the start of the piece
@@ -50,6 +51,7 @@ func (p *piece) reset(f *fileScan) {
 	f.builder.Start(p.tally)
 	p.text, p.size, p.mapped = nil, 0, nil
 	p.features, p.labels, p.digests, p.tuples = p.features[:0], p.labels[:0], p.digests[:0], p.tuples[:0]
+	p.numbers = p.numbers[:0]
 	p.lines, p.rows, p.blank, p.repeated, p.failed = 0, 0, 0, 0, nil
 }
 
@@ -133,6 +135,9 @@ func (p *piece) keep(row []float32) {
 	label := p.parser.finalLabel()
 	p.tally.Keep(label, p.parser.attempted, p.parser.missing)
 	p.labels = append(p.labels, int32(label))
+	if p.file.opt.Numbered {
+		p.numbers = append(p.numbers, p.lines)
+	}
 	if p.file.hash == nil {
 		return
 	}

@@ -45,7 +45,10 @@ type parser struct {
 	attempted bool
 	missing   []ledger.Cell
 	tuple     tuple
-	tupled    bool // the file has all that makes a connection
+	tupled    bool  // the file has all that makes a connection
+	lenient   bool  // labels may be missing or not listed
+	none      int   // the label of rows without one, where lenient
+	absent    []int // columns of a row that the file lacks
 }
 
 // maxKnown bounds parser.known; a real file spells each label in one way.
@@ -57,6 +60,9 @@ func newParser(layout *schema.Layout, labels *schema.Labels, opt Options) *parse
 	for i, f := range layout.Fields {
 		p.steps[i] = p.plan(f, opt)
 	}
+	if len(opt.Need) > 0 {
+		p.allowAbsence()
+	}
 	for i := len(p.steps) - 1; i >= 0; i-- {
 		s := &p.steps[i]
 		s.run = 1
@@ -65,6 +71,23 @@ func newParser(layout *schema.Layout, labels *schema.Labels, opt Options) *parse
 		}
 	}
 	return p
+}
+
+// allowAbsence makes the parser one of a file that lacks features or the label.
+func (p *parser) allowAbsence() {
+	p.lenient, p.none = true, len(p.labels.Names())-1 // Unlabelled, the last extra one
+	p.label = p.none
+	there := make([]bool, schema.Cols)
+	for _, s := range p.steps {
+		if s.action == value {
+			there[s.column] = true
+		}
+	}
+	for column, is := range there {
+		if !is {
+			p.absent = append(p.absent, column)
+		}
+	}
 }
 
 func (p *parser) plan(f schema.Field, opt Options) step {
@@ -105,6 +128,9 @@ func (p *parser) plan(f schema.Field, opt Options) step {
 func (p *parser) row(text []byte, size int, dst []float32) *Error {
 	p.missing = p.missing[:0]
 	p.attempted = false
+	for _, column := range p.absent {
+		dst[column] = float32(math.NaN())
+	}
 	line := text[:size]
 	at := 0
 	for i := 0; i < len(p.steps); i++ {
@@ -242,7 +268,10 @@ func (p *parser) readLabel(i int, cell []byte) *Error {
 	n, ok := p.known[string(cell)]
 	if !ok {
 		var err error
-		if n, err = p.labels.Parse(cell); err != nil {
+		if n, err = p.labels.Parse(cell); err != nil && p.lenient {
+			n, err = p.none, nil
+		}
+		if err != nil {
 			e := p.fault(i, ReasonLabel, err.Error())
 			e.Remedy = "correct it, list it as an extra label, or have bad rows dropped"
 			return e

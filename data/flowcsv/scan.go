@@ -24,6 +24,7 @@ type Block struct {
 	Features []float32 // Rows × columns, row-major; missing cells are NaN
 	Labels   []int32   // index into Scanner.Labels
 	Groups   []int64   // see Scanner.Scan; nil if Options.Ungrouped
+	Lines    []int64   // of the file, from 1, in which the rows stand; nil unless Options.Numbered
 	Consumed int64     // bytes read so far of all sources together, up to a little behind the block
 }
 

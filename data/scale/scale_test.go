@@ -8,10 +8,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"flowbench/data/parallel"
 )
 
 var nan = float32(math.NaN())
@@ -366,4 +369,39 @@ func TestClipBoundsBothSides(t *testing.T) {
 			t.Errorf("clip %v is valid", bad)
 		}
 	}
+}
+
+// The short way to a logarithm changes no bit, nor what lies around its ends.
+func TestFastLogarithmIsTheFunction(t *testing.T) {
+	f := logs()
+	var wrong atomic.Int64
+	check := func(x float32) {
+		for _, x := range []float32{x, -x} {
+			got, want := f.at(x), signedLog1p(x)
+			if math.Float32bits(got) != math.Float32bits(want) && wrong.Add(1) == 1 {
+				t.Errorf("f(%v) = %v, want %v", x, got, want)
+			}
+		}
+	}
+	for i := range wholes + 10 {
+		x := float32(i)
+		check(x)
+		check(math.Nextafter32(x, -1e9))
+		check(math.Nextafter32(x, 1e9))
+	}
+	for _, x := range []float32{float32(math.Copysign(0, -1)), math.MaxFloat32, math.SmallestNonzeroFloat32, 1 << 31, 1 << 32, 4294967296 + 1024} {
+		check(x)
+	}
+	// From 1/2 on, where the short way begins: every float32 takes a minute and is
+	// looked at where EVERY_FLOAT is set, else every 257th.
+	step := 257
+	if os.Getenv("EVERY_FLOAT") != "" {
+		step = 1
+	}
+	first := int(math.Float32bits(0.5))
+	parallel.Blocks(int(math.Float32bits(math.MaxFloat32))-first, 1<<22, func(lo, hi int) {
+		for bits := first + lo; bits < first+hi; bits += step {
+			check(math.Float32frombits(uint32(bits)))
+		}
+	})
 }

@@ -75,6 +75,9 @@ func New(set *prepared.Set, d spec.Data) (*Dataset, error) {
 	ds.classOf = classOf
 	ds.Data = ds.table(m.Labels, classes, d)
 	ds.Fingerprint = fingerprint(m, d)
+	ds.Preparation = &train.Preparation{
+		Flows: m.Fingerprint, Scaler: ds.Scaler, Dropped: append([]string{}, d.Drop...), Constant: append([]string{}, ds.Constant...), LabelClass: classOf,
+	}
 	return ds, nil
 }
 

@@ -24,7 +24,7 @@ import (
 
 // New returns the backend at the fastest level that this processor has. A
 // Machine uses as many threads as GOMAXPROCS allows when it is compiled.
-func New() kernels.Backend { return backend{highest()} }
+func New() kernels.Backend { return backend{level: highest()} }
 
 // Open is New at a level by name: "auto", or one of Levels. Its error says
 // which levels there are.
@@ -33,10 +33,23 @@ func Open(simd string) (kernels.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return backend{l}, nil
+	return backend{level: l}, nil
 }
 
-type backend struct{ level level }
+// WithThreads is Open for Machines of so many threads each, as several want that
+// are used side by side. Results do not depend on the number.
+func WithThreads(simd string, threads int) (kernels.Backend, error) {
+	if threads < 1 {
+		panic("cpu: a machine needs a thread")
+	}
+	l, err := parseLevel(simd)
+	return backend{l, threads}, err
+}
+
+type backend struct {
+	level   level
+	threads int // of a Machine; 0 is GOMAXPROCS
+}
 
 // Name is "cpu/plain", "cpu/avx2" or "cpu/avx512".
 func (b backend) Name() string { return "cpu/" + b.level.String() }
@@ -50,6 +63,10 @@ func (b backend) Compile(p *kernels.Program) (kernels.Machine, error) {
 	if p.Precision != kernels.Float32 {
 		return nil, fmt.Errorf("cpu: the processor computes in fp32 alone, not in %v: set train.precision to fp32, or use --device cuda", p.Precision)
 	}
+	threads := b.threads
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
 	c := newCompiler(p, b.level)
 	m := &machine{program: p, memory: c.memory, places: c.places}
 	m.step.level, m.step.memory, m.step.apart = b.level, c.memory, c.places.perWorker
@@ -60,6 +77,6 @@ func (b backend) Compile(p *kernels.Program) (kernels.Machine, error) {
 	}
 	m.classes = c.classes
 	m.step.partials = newPartials(c.sums, p.Batch)
-	m.step.pool = newPool(runtime.GOMAXPROCS(0), c.newWorker)
+	m.step.pool = newPool(threads, c.newWorker)
 	return m, nil
 }

@@ -62,7 +62,7 @@ func TestVerdicts(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	// Splits of the same flows: the spread of a mean is larger than that over seeds.
-	good.Overlap, bad.Overlap = 50, 50
+	good.Overlap, bad.Overlap = 500, 500
 	if c := analyse(t, Options{}, bad, good).Comparisons[0]; c.Verdict != NoDifference || c.Seeds.CorrectedT == nil || c.Seeds.P != *c.Seeds.CorrectedT {
 		t.Errorf("%+v", c)
 	}

@@ -31,10 +31,13 @@ func (s *Study) Comparison(ctx context.Context) (*compare.Table, error) {
 		c := s.configuration(i)
 		row := compare.Configuration{
 			Study: s.Plan.Study, Name: c.Name, Model: c.Model, Baseline: c.Baseline, Params: c.params(),
-			Metrics: map[string][]*float64{}, Overlap: c.run.Overlap(),
+			Metrics: map[string][]*float64{},
 		}
-		if !c.Baseline {
-			row.Settings = c.run.Settings()
+		if c.run != nil { // else it has no parameters yet
+			row.Overlap = c.run.Overlap()
+			if !c.Baseline {
+				row.Settings = c.run.Settings()
+			}
 		}
 		replicate := 0
 		for _, index := range s.Plan.trialsOf(i) {

@@ -20,6 +20,10 @@ type Data struct {
 
 	Train, Validation, Test []int32 // disjoint ascending row indices
 
+	Source []int32 // row to ascending row of the flows it came from; nil: the row itself
+	Group  []int32 // row to its connection; nil where the flows have no addresses
+	Flows  string  // names those flows: equal flows share one
+
 	FlowsPerDay float64 // for alerts a day; 0 where unknown
 	Fingerprint string  // names the content: equal data, columns, split and scaling share one
 
@@ -30,7 +34,8 @@ type Data struct {
 // Check reports the first inconsistency, which is a fault of the caller, and
 // the one fault users can cause: a train part without rows of a class.
 func (d *Data) Check() error {
-	if len(d.X) != d.Rows*d.Cols || len(d.Class) != d.Rows || len(d.Label) != d.Rows || len(d.Columns) != d.Cols {
+	if len(d.X) != d.Rows*d.Cols || len(d.Class) != d.Rows || len(d.Label) != d.Rows || len(d.Columns) != d.Cols ||
+		d.Source != nil && len(d.Source) != d.Rows || d.Group != nil && len(d.Group) != d.Rows {
 		panic("train: Data's slices do not match its sizes")
 	}
 	if len(d.Classes) < 2 {

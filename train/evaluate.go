@@ -62,10 +62,13 @@ func (n *network) addProbabilities(ctx context.Context, rows []int32, weight flo
 	})
 }
 
-// evaluate chooses the threshold on the validation scores, keeps it with the
-// model, and judges both parts with it.
+// evaluate keeps the scores, chooses the threshold on those of validation, keeps
+// it with the model, and judges both parts with it.
 func (t *Trial) evaluate(validation, test []float64, result *Result) error {
 	d := t.Data
+	if err := t.keepScores(validation, test); err != nil {
+		return err
+	}
 	threshold, err := metric.ChooseThreshold(validation, d.positive(d.Validation), metric.Rule(t.Config.Threshold))
 	if err != nil {
 		return err

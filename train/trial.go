@@ -24,7 +24,7 @@ type Trial struct {
 	Backend kernels.Backend
 
 	// Dir is the trial's folder: the trial is its only writer. It keeps
-	// metrics.jsonl, the checkpoints and result.json there.
+	// metrics.jsonl, the checkpoints, scores.npz and result.json there.
 	Dir string
 	// Fingerprint names the trial's configuration, data and seed. A checkpoint
 	// or result of another fingerprint is an error, never used.
@@ -73,7 +73,8 @@ type Result struct {
 	Reason      string         `json:"reason"`
 	Fingerprint string         `json:"fingerprint"`
 	Seed        uint64         `json:"seed"`
-	Device      string         `json:"device"` // the backend that really ran it
+	Flows       string         `json:"flows,omitempty"` // Data.Flows
+	Device      string         `json:"device"`          // the backend that really ran it
 	Detector    string         `json:"detector"`
 	Members     []MemberResult `json:"members,omitempty"`
 	// Fit is what the fit of a detector came to, such as inertia and iterations,
@@ -118,7 +119,7 @@ func (t *Trial) Run(ctx context.Context) (*Result, error) {
 	if err := checkpoint.ClearTemporary(t.disk(), t.Dir); err != nil {
 		return nil, err
 	}
-	result := &Result{State: StateDone, Fingerprint: t.Fingerprint, Seed: t.Seed, Device: t.Backend.Name(), Detector: t.Config.Model.Kind}
+	result := &Result{State: StateDone, Fingerprint: t.Fingerprint, Seed: t.Seed, Flows: t.Data.Flows, Device: t.Backend.Name(), Detector: t.Config.Model.Kind}
 	judge := t.judgeNetworks
 	switch kind := t.Config.Model.Kind; {
 	case IsBaseline(kind):

@@ -37,7 +37,21 @@ type Configuration struct {
 	// Found counts, in the same order, the attacks of the test part that alert of
 	// those there are; null without a threshold.
 	Found []*metric.Proportion `json:"test_found"`
+
+	// Folders are the trials' folders, in the same order.
+	Folders []string `json:"-"`
+	// Settings is every parameter, varied or not, but for names and seeds; nil for
+	// a baseline.
+	Settings map[string]any `json:"-"`
+	// Flows is the fingerprint of the flows; empty where no trial says it.
+	Flows string `json:"-"`
+	// Overlap is the size of a test part over a train part where each replicate
+	// draws its own split of the same flows; see significance.CorrectedT.
+	Overlap float64 `json:"-"`
 }
+
+// ID names a configuration among those of several studies.
+func (c Configuration) ID() string { return c.Study + "/" + c.Name }
 
 // Summary is the mean and the spread of one metric over replicates.
 type Summary struct {

@@ -24,6 +24,8 @@ type Table struct {
 	// Named lists parameters that the configurations' names stand for, as those
 	// of a variant do. They have no column.
 	Named []string
+	// Ordered keeps Configurations in the order they are in; else they are ranked.
+	Ordered bool
 }
 
 // column is one figure of the table.
@@ -46,11 +48,18 @@ func (t Table) columns() []column {
 // Write writes the table. Equal configurations give equal bytes.
 func (t Table) Write(w io.Writer) error {
 	var b bytes.Buffer // whose writes never fail
-	ranked := Rank(t.Configurations, t.Metric, t.Maximize)
+	ranked := t.Configurations
+	if !t.Ordered {
+		ranked = Rank(ranked, t.Metric, t.Maximize)
+	}
 	for _, line := range t.Title {
 		fmt.Fprintln(&b, line)
 	}
-	fmt.Fprintf(&b, "ranked by the mean of %s; mean ± standard deviation over replicates\n\n", t.Metric)
+	ranking := "ranked by the mean of " + t.Metric
+	if t.Ordered {
+		ranking = "in the order asked for"
+	}
+	fmt.Fprintf(&b, "%s; mean ± standard deviation over replicates\n\n", ranking)
 	out := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	differing := slices.DeleteFunc(Differing(ranked), func(name string) bool { return slices.Contains(t.Named, name) })
 	t.writeHead(out, differing)

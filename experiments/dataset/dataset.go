@@ -74,7 +74,7 @@ func New(set *prepared.Set, d spec.Data) (*Dataset, error) {
 	}
 	ds.classOf = classOf
 	ds.Data = ds.table(m.Labels, classes, d)
-	ds.Fingerprint = fingerprint(m, d)
+	ds.Fingerprint, ds.Flows = fingerprint(m, d), m.Fingerprint
 	ds.Preparation = &train.Preparation{
 		Flows: m.Fingerprint, Scaler: ds.Scaler, Dropped: append([]string{}, d.Drop...), Constant: append([]string{}, ds.Constant...), LabelClass: classOf,
 	}
@@ -134,11 +134,18 @@ func (ds *Dataset) table(labels, classes []string, d spec.Data) *train.Data {
 		Validation:  positions(keep, ds.Split.Validation),
 		Test:        positions(keep, ds.Split.Test),
 		FlowsPerDay: d.FlowsPerDay,
+		Source:      keep,
 	}
 	ds.Scaler.Transform(t.X, ds.Rows.Features, ds.Rows.Cols, ds.scaled, keep)
 	for i, row := range keep {
 		t.Label[i] = ds.Rows.Labels[row]
 		t.Class[i] = ds.classOf[t.Label[i]]
+	}
+	if ds.Rows.Groups != nil {
+		t.Group = make([]int32, len(keep)) // which number no more than the rows
+		for i, row := range keep {
+			t.Group[i] = int32(ds.Rows.Groups[row])
+		}
 	}
 	return t
 }

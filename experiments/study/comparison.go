@@ -33,11 +33,17 @@ func (s *Study) Comparison(ctx context.Context) (*compare.Table, error) {
 			Study: s.Plan.Study, Name: c.Name, Model: c.Model, Baseline: c.Baseline, Params: c.params(),
 			Metrics: map[string][]*float64{},
 		}
+		if c.run != nil { // else it has no parameters yet
+			row.Overlap = c.run.Overlap()
+			if !c.Baseline {
+				row.Settings = c.run.Settings()
+			}
+		}
 		replicate := 0
 		for _, index := range s.Plan.trialsOf(i) {
 			trial := s.Plan.Trials[index]
 			end := ends[trial.Index]
-			row.Seeds = append(row.Seeds, trial.Seed)
+			row.Seeds, row.Folders = append(row.Seeds, trial.Seed), append(row.Folders, s.trialDir(trial.Index))
 			addReplicate(&row, replicate, end)
 			if end.result != nil && end.result.Test != nil && example == nil {
 				example = end.result

@@ -1,0 +1,275 @@
+package compare
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"flowbench/experiments/compare/filter"
+	"flowbench/experiments/compare/significance"
+	"flowbench/train/metric"
+	"flowbench/train/scorefile"
+)
+
+// Level is the confidence of intervals, and 1 - Level what a corrected p must be
+// below for a difference to be called one.
+const Level = 0.95
+
+// Options says what Analyse compares.
+type Options struct {
+	// Metric is the figure that is tested, by its full name. Empty is the test
+	// part's counterpart of what the table ranks by.
+	Metric string
+	// Against names the configuration that all others are compared with. Empty is
+	// the best by what the table ranks by; it is picked from the figures then, and
+	// every test is corrected for that.
+	Against string
+	// Most is how many configurations, best first, are tested over rows too; 0 is 10.
+	Most int
+	// Resamples and Seed are of the bootstrap over rows; 0 resamples are 400 a
+	// comparison of the family, so that a corrected p can fall below 0.05, but at
+	// least 2,000 and at most 20,000.
+	Resamples int
+	Seed      uint64
+}
+
+// Analysis is what the figures of a table allow to conclude.
+type Analysis struct {
+	Metric    string `json:"metric"`    // what was tested
+	RankedBy  string `json:"ranked_by"` // what the best is the best by
+	Maximize  bool   `json:"maximize"`
+	Reference string `json:"reference"` // the ID of what the others are compared with
+	// Family is the number of comparisons that p-values are corrected for: all
+	// pairs of configurations where the reference was picked from the figures, and
+	// else one for each other configuration.
+	Family int `json:"family"`
+	// Intervals is the mean of Metric, by configuration ID.
+	Intervals   map[string]significance.Interval `json:"intervals"`
+	Comparisons []Comparison                     `json:"comparisons"` // in the order of rank
+	Notes       []string                         `json:"notes"`
+}
+
+// Analyse compares the configurations of t that are no baselines. The claim that
+// two differ is made only where the test over seeds says so and, where both kept
+// their scores, the one over test rows too: each alone leaves out a source of
+// chance. An error is of a name that is not there, or of a damaged file of scores.
+func Analyse(t Table, o Options) (*Analysis, error) {
+	a := &Analysis{Metric: o.Metric, RankedBy: t.Metric, Maximize: t.Maximize, Intervals: map[string]significance.Interval{}}
+	if a.Metric == "" {
+		a.Metric = testMetric(t)
+	}
+	var models []Configuration
+	for _, c := range Rank(t.Configurations, t.Metric, t.Maximize) {
+		values := c.values(a.Metric)
+		if len(values) > 0 {
+			a.Intervals[c.ID()] = significance.MeanInterval(values, Level, c.Overlap)
+		}
+		if !c.Baseline && len(values) > 0 {
+			models = append(models, c)
+		}
+	}
+	if len(models) < 2 {
+		a.Notes = append(a.Notes, fmt.Sprintf("nothing to compare: %d configurations have %s", len(models), a.Metric))
+		if len(models) == 0 || o.Against == "" {
+			return a, nil
+		}
+	}
+	reference, family, err := a.reference(models, o.Against)
+	if err != nil {
+		return nil, err
+	}
+	a.Reference, a.Family = models[reference].ID(), family
+	return a, a.compare(models, reference, o)
+}
+
+// testMetric is the counterpart in the test part of what a table ranks by.
+func testMetric(t Table) string {
+	name, ok := strings.CutPrefix(t.Metric, "validation.")
+	if !ok {
+		return t.Metric
+	}
+	for _, c := range t.Configurations {
+		if c.Summary("test."+name).N > 0 {
+			return "test." + name
+		}
+	}
+	return t.Metric
+}
+
+func (a *Analysis) reference(models []Configuration, against string) (index, family int, err error) {
+	k := len(models)
+	if against == "" {
+		return 0, k * (k - 1) / 2, nil
+	}
+	var names []string
+	for i, c := range models {
+		if c.Name == against || c.ID() == against {
+			return i, k - 1, nil
+		}
+		names = append(names, c.Name)
+	}
+	return 0, 0, fmt.Errorf("--against %s: there is no such configuration with %s%s", against, a.Metric, filter.DidYouMean(against, names))
+}
+
+// values are a metric's values, of the replicates that have it.
+func (c Configuration) values(name string) []float64 {
+	var v []float64
+	for _, x := range c.Metrics[name] {
+		if x != nil {
+			v = append(v, *x)
+		}
+	}
+	return v
+}
+
+// compare tests every model against the reference, and then corrects.
+func (a *Analysis) compare(models []Configuration, reference int, o Options) error {
+	most := o.Most
+	if most == 0 {
+		most = 10
+	}
+	kept := map[string]*scorefile.Set{}
+	for i, c := range models {
+		if i == reference {
+			continue
+		}
+		pairs := pairUp(models[reference], c, a.Metric)
+		comparison := Comparison{Configuration: c.ID(), Reference: a.Reference, Seeds: seedTest(pairs, models[reference], c, a.Metric)}
+		if len(a.Comparisons) < most && a.Metric == "test.average_precision" {
+			rows, err := rowTest(pairs, kept, a.Family, o)
+			if err != nil {
+				return err
+			}
+			comparison.Rows = rows
+		}
+		a.Comparisons = append(a.Comparisons, comparison)
+	}
+	a.correct()
+	for i := range a.Comparisons {
+		a.Comparisons[i].conclude(a)
+	}
+	return nil
+}
+
+// correct replaces the p-values by Holm's, those over seeds and those over rows
+// each within the family.
+func (a *Analysis) correct() {
+	var seeds, rows []float64
+	for _, c := range a.Comparisons {
+		seeds = append(seeds, c.Seeds.P)
+		if c.Rows != nil && c.Rows.Reason == "" {
+			rows = append(rows, c.Rows.P)
+		}
+	}
+	seeds, rows = significance.Holm(seeds, a.Family), significance.Holm(rows, a.Family)
+	for i := range a.Comparisons {
+		c := &a.Comparisons[i]
+		c.Seeds.Corrected = seeds[i]
+		if c.Rows != nil && c.Rows.Reason == "" {
+			c.Rows.Corrected, rows = rows[0], rows[1:]
+		}
+	}
+}
+
+// pair is a replicate of two configurations with one seed.
+type pair struct {
+	a, b             float64
+	folderA, folderB string
+}
+
+// pairUp pairs replicates by seed; those without a partner are left out.
+func pairUp(a, b Configuration, name string) []pair {
+	at := map[uint64]int{}
+	for i, seed := range b.Seeds {
+		at[seed] = i
+	}
+	var pairs []pair
+	for i, seed := range a.Seeds {
+		j, ok := at[seed]
+		if !ok {
+			continue
+		}
+		x, y := valueAt(a.Metrics[name], i), valueAt(b.Metrics[name], j)
+		if x == nil || y == nil {
+			continue
+		}
+		p := pair{a: *x, b: *y}
+		if i < len(a.Folders) && j < len(b.Folders) {
+			p.folderA, p.folderB = a.Folders[i], b.Folders[j]
+		}
+		pairs = append(pairs, p)
+	}
+	return pairs
+}
+
+func valueAt(values []*float64, i int) *float64 {
+	if i >= len(values) {
+		return nil
+	}
+	return values[i]
+}
+
+// rowTest compares the average precisions of pairs over test rows, nil where
+// they kept no scores. kept holds the files that were read.
+func rowTest(pairs []pair, kept map[string]*scorefile.Set, family int, o Options) (*RowTest, error) {
+	var replicates []metric.PairedScores
+	connections := true
+	for _, p := range pairs {
+		a, err := scoresOf(p.folderA, kept)
+		if err != nil {
+			return nil, err
+		}
+		b, err := scoresOf(p.folderB, kept)
+		if err != nil {
+			return nil, err
+		}
+		if a == nil || b == nil {
+			return nil, nil
+		}
+		scores, reason := paired(a.Test, b.Test)
+		if reason != "" {
+			return &RowTest{Reason: reason}, nil
+		}
+		connections = connections && a.Test.Groups != nil
+		replicates = append(replicates, scores)
+	}
+	if len(replicates) == 0 {
+		return nil, nil
+	}
+	resamples := o.Resamples
+	if resamples == 0 {
+		resamples = min(max(400*family, 2000), 20000)
+	}
+	found, reason := metric.PairedBootstrapAP(replicates, resamples, Level, o.Seed)
+	return &RowTest{PairedAP: found, Connections: connections, Reason: reason}, nil
+}
+
+// paired sets two scorings of the same rows side by side.
+func paired(a, b scorefile.Part) (metric.PairedScores, string) {
+	if len(a.Rows) != len(b.Rows) {
+		return metric.PairedScores{}, "their test parts are not the same rows"
+	}
+	for i, row := range a.Rows {
+		if b.Rows[i] != row || a.Positive[i] != b.Positive[i] {
+			return metric.PairedScores{}, "their test parts are not the same rows"
+		}
+	}
+	unit := a.Groups
+	if unit == nil {
+		unit = a.Rows
+	}
+	return metric.PairedScores{A: a.Scores, B: b.Scores, Positive: a.Positive, Unit: unit}, ""
+}
+
+func scoresOf(dir string, kept map[string]*scorefile.Set) (*scorefile.Set, error) {
+	if s, ok := kept[dir]; ok || dir == "" {
+		return s, nil
+	}
+	s, err := scorefile.Read(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	kept[dir] = s
+	return s, nil
+}

@@ -19,6 +19,7 @@ func compareCommand() *cli.Command {
 			"example: flowbench compare runs/demo",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print one object a configuration, with one value a replicate in the order of seeds"},
+			&cli.StringFlag{Name: "html", Usage: "write a report to `FILE`, one page that opens without a network"},
 		},
 		Action: runCompare,
 	}
@@ -27,6 +28,9 @@ func compareCommand() *cli.Command {
 func runCompare(c *cli.Context) error {
 	if c.NArg() == 0 {
 		return usageError("compare needs the folder of a study, such as runs/demo; see flowbench compare --help")
+	}
+	if path := c.String("html"); path != "" {
+		return writeStudyPage(c.Context, c.App.Writer, c.Args().Slice(), path)
 	}
 	for i, dir := range c.Args().Slice() {
 		if i > 0 && !c.Bool("json") {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"flowbench/data/parallel"
 	"flowbench/experiments/compare"
@@ -29,15 +31,21 @@ func (e *NoneEndedError) Error() string {
 	return fmt.Sprintf("%s: no trial is done yet, so that there is nothing to report: finish its sweep with flowbench sweep, or look on with flowbench serve %s", e.Dir, e.Dir)
 }
 
-// Collector makes the document of a study, again and again while it runs: what it
-// has read of a trial that has ended it does not read again. It is for one
-// goroutine. The caller closes the study.
-type Collector struct {
-	study *study.Study
-	// Scores reads what a trial gave its test flows; nil with a nil error where it
-	// kept none.
-	Scores func(trial int) (*TestScores, error)
+// ReadScores reads what the trial in a folder gave its test flows; nil with a nil
+// error where it kept none.
+type ReadScores func(dir string, result *train.Result) (*TestScores, error)
 
+// Collector makes the document of studies, again and again while they run: what
+// it has read of a trial that has ended it does not read again. It is for one
+// goroutine. The caller closes the studies.
+type Collector struct {
+	readers []*reader
+}
+
+// reader is one study as far as it has been read.
+type reader struct {
+	study  *study.Study
+	scores ReadScores // nil: trials keep none
 	trials []trialFacts
 	held   map[int]heldCurves
 }
@@ -55,49 +63,119 @@ type heldCurves struct {
 	scores *Scores
 }
 
-// NewCollector collects from st, whose trials record their test scores as
-// scores reads them; nil where they record none.
-func NewCollector(st *study.Study, scores func(trial int) (*TestScores, error)) *Collector {
-	return &Collector{study: st, Scores: scores, trials: make([]trialFacts, len(st.Plan.Trials)), held: map[int]heldCurves{}}
+// NewCollector collects from studies, at least one, which become one page.
+func NewCollector(scores ReadScores, studies ...*study.Study) *Collector {
+	c := &Collector{}
+	for _, st := range studies {
+		c.readers = append(c.readers, &reader{study: st, scores: scores, trials: make([]trialFacts, len(st.Plan.Trials)), held: map[int]heldCurves{}})
+	}
+	return c
 }
 
-// Collect reads the study as it stands. Before a trial is done there is an
+// gathered is the rows of all studies, and where each row's trials are.
+type gathered struct {
+	compare.Table
+	of map[string]place // by the name of the configuration
+}
+
+// place is the trials of a configuration.
+type place struct {
+	study  int // index into Collector.readers
+	trials []int
+}
+
+// Collect reads the studies as they stand. Before a trial is done there is an
 // Overview that says so, and no figure.
 func (c *Collector) Collect(ctx context.Context) (*Study, error) {
-	trials, err := c.study.Store.Trials(ctx)
+	s := &Study{Kind: "study", Progress: Progress{States: map[string]int{}}}
+	all, warnings, err := c.gather(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	table, err := c.study.Comparison(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.read(trials); err != nil {
-		return nil, err
-	}
-	s := &Study{Kind: "study", Title: c.study.Spec.Name, Progress: c.progress(trials)}
-	ranked := compare.Rank(table.Configurations, table.Metric, table.Maximize)
-	s.Metric = figureOf(table.Metric)
-	s.Figures = figuresOf(table)
-	s.Params = paramsOf(ranked, table.Named)
-	places := c.places()
+	ranked := compare.Rank(all.Configurations, all.Metric, all.Maximize)
+	s.Metric = figureOf(all.Metric)
+	s.Figures = figuresOf(&all.Table)
+	s.Params = paramsOf(ranked, all.Named)
 	for _, row := range ranked {
-		s.Configs = append(s.Configs, c.config(s, row, places[row.Name]))
+		at := all.of[row.Name]
+		config := c.readers[at.study].config(s, row, at.trials)
+		config.Study = at.study
+		s.Configs = append(s.Configs, config)
 	}
-	if err := c.addCurves(s, places); err != nil {
+	if err := c.addCurves(s, all); err != nil {
 		return nil, err
 	}
-	source, err := c.source(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.Sources = []Source{*source}
 	s.Made = made()
-	if err := addStatistics(s, table); err != nil {
+	if err := addStatistics(s, &all.Table); err != nil {
 		return nil, err
 	}
-	s.Overview = overview(s, c.example(), source.warnings)
+	s.Overview = overview(s, c.example(), warnings)
 	return s, nil
+}
+
+// gather reads every study, and puts their rows below one another. Where there
+// are several, a configuration has its study's name before its own.
+func (c *Collector) gather(ctx context.Context, s *Study) (*gathered, []string, error) {
+	all := &gathered{of: map[string]place{}}
+	var titles, warnings []string
+	for k, r := range c.readers {
+		trials, err := r.study.Store.Trials(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := r.read(trials); err != nil {
+			return nil, nil, err
+		}
+		table, err := r.study.Comparison(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		source, err := r.source(trials)
+		if err != nil {
+			return nil, nil, err
+		}
+		s.Progress.add(r.progress(trials))
+		s.Sources = append(s.Sources, source.Source)
+		titles = append(titles, r.study.Spec.Name)
+		for _, w := range source.warnings {
+			if !slices.Contains(warnings, w) {
+				warnings = append(warnings, w)
+			}
+		}
+		all.add(k, table, r, len(c.readers) > 1)
+	}
+	s.Title = strings.Join(titles, ", ")
+	return all, warnings, nil
+}
+
+// add puts the rows of the k-th study below those there are.
+func (g *gathered) add(k int, t *compare.Table, r *reader, prefix bool) {
+	if k == 0 {
+		g.Metric, g.Maximize = t.Metric, t.Maximize
+	}
+	g.Multiclass = g.Multiclass || t.Multiclass
+	g.Named = append(g.Named, t.Named...)
+	places := r.places()
+	for _, row := range t.Configurations {
+		trials := places[row.Name]
+		if prefix {
+			row.Name = r.study.Spec.Name + "/" + row.Name
+			for n := 2; g.of[row.Name].trials != nil; n++ { // studies of one name
+				row.Name = fmt.Sprintf("%s (%d)", row.Name, n)
+			}
+		}
+		g.of[row.Name] = place{k, trials}
+		g.Configurations = append(g.Configurations, row)
+	}
+}
+
+// add counts the trials of another study too.
+func (p *Progress) add(o Progress) {
+	p.Trials, p.Ended = p.Trials+o.Trials, p.Ended+o.Ended
+	p.Running = append(p.Running, o.Running...)
+	for state, n := range o.States {
+		p.States[state] += n
+	}
 }
 
 // Finished is Collect for a page that stands as it is: a study of which no trial
@@ -108,21 +186,21 @@ func (c *Collector) Finished(ctx context.Context) (*Study, error) {
 		return nil, err
 	}
 	if s.Progress.States[string(store.Done)] == 0 {
-		return nil, &NoneEndedError{c.study.Dir}
+		return nil, &NoneEndedError{c.readers[0].study.Dir}
 	}
 	return s, nil
 }
 
 // read brings trials up to date. Trials are read on all cores.
-func (c *Collector) read(trials []store.Trial) error {
-	for len(c.trials) < len(trials) { // an adaptive study's plan grows
-		c.trials = append(c.trials, trialFacts{})
+func (r *reader) read(trials []store.Trial) error {
+	for len(r.trials) < len(trials) { // an adaptive study's plan grows
+		r.trials = append(r.trials, trialFacts{})
 	}
 	failed := make([]error, len(trials))
 	parallel.Each(len(trials), func(i int) {
-		t := &c.trials[i]
+		t := &r.trials[i]
 		if ended := trials[i].State.Ended(); !t.ended && trials[i].State != store.Planned {
-			*t, failed[i] = c.readTrial(i)
+			*t, failed[i] = r.readTrial(i)
 			t.ended = ended
 		} else if !ended {
 			*t = trialFacts{} // put back into the plan
@@ -131,10 +209,10 @@ func (c *Collector) read(trials []store.Trial) error {
 	return errors.Join(failed...)
 }
 
-func (c *Collector) readTrial(i int) (trialFacts, error) {
+func (r *reader) readTrial(i int) (trialFacts, error) {
 	var t trialFacts
 	var err error
-	dir := c.study.TrialDir(i)
+	dir := r.study.TrialDir(i)
 	if t.result, err = train.ReadResult(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return t, err
 	}
@@ -146,17 +224,17 @@ func (c *Collector) readTrial(i int) (trialFacts, error) {
 }
 
 // places lists the trials of each configuration, by its name.
-func (c *Collector) places() map[string][]int {
+func (r *reader) places() map[string][]int {
 	places := map[string][]int{}
-	for _, t := range c.study.Plan.Trials {
-		name := c.study.Plan.Configurations[t.Configuration].Name
+	for _, t := range r.study.Plan.Trials {
+		name := r.study.Plan.Configurations[t.Configuration].Name
 		places[name] = append(places[name], t.Index)
 	}
 	return places
 }
 
 // progress counts states, and lists what runs.
-func (c *Collector) progress(trials []store.Trial) Progress {
+func (r *reader) progress(trials []store.Trial) Progress {
 	p := Progress{Trials: len(trials), States: map[string]int{}}
 	for i, t := range trials {
 		p.States[string(t.State)]++
@@ -164,9 +242,9 @@ func (c *Collector) progress(trials []store.Trial) Progress {
 			p.Ended++
 		}
 		if t.State == store.Running {
-			planned := c.study.Plan.Trials[i]
-			name := fmt.Sprintf("%s, replicate %d", c.study.Plan.Configurations[planned.Configuration].Name, planned.Replicate)
-			p.Running = append(p.Running, RunningTrial{Trial: i, Name: name, Epochs: len(c.trials[i].epochs)})
+			planned := r.study.Plan.Trials[i]
+			name := fmt.Sprintf("%s, replicate %d", r.study.Plan.Configurations[planned.Configuration].Name, planned.Replicate)
+			p.Running = append(p.Running, RunningTrial{Trial: i, Name: name, Epochs: len(r.trials[i].epochs)})
 		}
 	}
 	return p
@@ -174,9 +252,11 @@ func (c *Collector) progress(trials []store.Trial) Progress {
 
 // example is a result that says on how many flows all were judged; nil before there is one.
 func (c *Collector) example() *train.Result {
-	for _, t := range c.trials {
-		if t.result != nil && t.result.Test != nil {
-			return t.result
+	for _, r := range c.readers {
+		for _, t := range r.trials {
+			if t.result != nil && t.result.Test != nil {
+				return t.result
+			}
 		}
 	}
 	return nil
@@ -184,21 +264,18 @@ func (c *Collector) example() *train.Result {
 
 // addCurves draws the curves and the scores of the best configurations and of
 // the baselines, as far as their trials kept what they scored.
-func (c *Collector) addCurves(s *Study, places map[string][]int) error {
-	s.Curves = CurveNote{Bound: Bound, Absent: "the trials of this study kept no test scores; those of studies begun with this version do"}
-	if c.Scores == nil {
-		return nil
-	}
+func (c *Collector) addCurves(s *Study, all *gathered) error {
+	s.Curves = CurveNote{Bound: Bound, Absent: "the trials of this study kept no test scores"}
 	models := 0
 	for i := range s.Configs {
 		config := &s.Configs[i]
 		if !config.Baseline {
-			models++
+			if models++; models > heldConfigs {
+				continue
+			}
 		}
-		if !config.Baseline && models > heldConfigs {
-			continue
-		}
-		if err := c.addCurvesOf(config, places[config.Name]); err != nil {
+		at := all.of[config.Name]
+		if err := c.readers[at.study].addCurves(config, at.trials); err != nil {
 			return err
 		}
 		if len(config.Curves) > 0 {
@@ -209,25 +286,19 @@ func (c *Collector) addCurves(s *Study, places map[string][]int) error {
 	return nil
 }
 
-func (c *Collector) addCurvesOf(config *Config, trials []int) error {
+func (r *reader) addCurves(config *Config, trials []int) error {
 	for _, i := range trials[:min(len(trials), heldReplicates)] {
-		t := c.trials[i]
-		if !t.ended || t.result == nil {
+		t := r.trials[i]
+		if !t.ended || t.result == nil || r.scores == nil {
 			continue
 		}
-		kept, ok := c.held[i]
+		kept, ok := r.held[i]
 		if !ok {
-			scores, err := c.Scores(i)
-			if err != nil {
+			var err error
+			if kept, err = r.draw(i); err != nil {
 				return fmt.Errorf("trial %04d: test scores: %w", i, err)
 			}
-			if scores != nil {
-				if kept.curve, err = curveOf(t.result.Seed, *scores); err != nil {
-					return fmt.Errorf("trial %04d: %w", i, err)
-				}
-				kept.scores = scoresOf(t.result.Seed, *scores)
-			}
-			c.held[i] = kept
+			r.held[i] = kept
 		}
 		if kept.curve != nil {
 			config.Curves = append(config.Curves, *kept.curve)
@@ -237,4 +308,15 @@ func (c *Collector) addCurvesOf(config *Config, trials []int) error {
 		}
 	}
 	return nil
+}
+
+func (r *reader) draw(trial int) (kept heldCurves, err error) {
+	result := r.trials[trial].result
+	scores, err := r.scores(r.study.TrialDir(trial), result)
+	if err != nil || scores == nil {
+		return heldCurves{}, err
+	}
+	kept.scores = scoresOf(result.Seed, *scores)
+	kept.curve, err = curveOf(result.Seed, *scores)
+	return kept, err
 }

@@ -133,7 +133,7 @@ func valueText(v any) string {
 }
 
 // config is one configuration, whose trials are listed.
-func (c *Collector) config(s *Study, row compare.Configuration, trials []int) Config {
+func (r *reader) config(s *Study, row compare.Configuration, trials []int) Config {
 	out := Config{
 		Name: row.Name, Model: row.Model, Baseline: row.Baseline,
 		Set: row.Params, States: row.States, Seeds: row.Seeds,
@@ -172,24 +172,24 @@ func (c *Collector) config(s *Study, row compare.Configuration, trials []int) Co
 		}
 		out.Values = append(out.Values, values)
 	}
-	out.Labels = c.labelRecalls(trials)
+	out.Labels = r.labelRecalls(trials)
 	for _, i := range trials {
-		if r := c.trials[i].result; r != nil && r.Test != nil && r.Test.Confusion != nil {
+		if r := r.trials[i].result; r != nil && r.Test != nil && r.Test.Confusion != nil {
 			n := r.Test.Confusion
 			out.Confusion = append(out.Confusion, Numbers{float64(n.TP), float64(n.FP), float64(n.FN), float64(n.TN)})
 		}
 	}
-	out.Learning = c.learning(trials, s.Metric.Name)
+	out.Learning = r.learning(trials, s.Metric.Name)
 	return out
 }
 
 // labelRecalls is one entry an attack label, in the order in which they come.
-func (c *Collector) labelRecalls(trials []int) []LabelRecall {
+func (r *reader) labelRecalls(trials []int) []LabelRecall {
 	type sum struct{ k, n, replicates int }
 	sums := map[string]*sum{}
 	var names []string
 	for _, i := range trials {
-		r := c.trials[i].result
+		r := r.trials[i].result
 		if r == nil || r.Test == nil || r.Test.Confusion == nil {
 			continue
 		}

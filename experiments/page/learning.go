@@ -23,13 +23,13 @@ const heldEpochs = 100
 // of all replicates. Of those that stopped early the later epochs know nothing,
 // which N tells. Where there are more than heldEpochs epochs, every k-th is held,
 // and the last.
-func (c *Collector) learning(trials []int, metric string) map[string]Learning {
+func (r *reader) learning(trials []int, metric string) map[string]Learning {
 	out := map[string]Learning{}
 	for _, name := range learnt(metric) {
 		byEpoch := map[int][]float64{}
 		last := 0
 		for _, i := range trials {
-			for _, e := range c.trials[i].epochs {
+			for _, e := range r.trials[i].epochs {
 				if v, ok := e.Values[name]; ok {
 					byEpoch[e.Epoch] = append(byEpoch[e.Epoch], v)
 					last = max(last, e.Epoch)

@@ -75,7 +75,7 @@ func WriteLive(w io.Writer, title string, live Live) error {
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
-	return write(w, title, "'self'", "live", raw)
+	return write(w, title, "'self'", "live-source", raw)
 }
 
 func write(w io.Writer, title, connect, id string, raw []byte) error {

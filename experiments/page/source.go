@@ -1,7 +1,6 @@
 package page
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"runtime"
@@ -13,6 +12,7 @@ import (
 	"flowbench/data/report"
 	"flowbench/data/split"
 	"flowbench/data/table"
+	"flowbench/experiments/store"
 	"flowbench/experiments/study"
 
 	"github.com/klauspost/cpuid/v2"
@@ -25,29 +25,25 @@ type sourced struct {
 }
 
 // source is what a page says of where the study came from.
-func (c *Collector) source(ctx context.Context) (*sourced, error) {
-	values, text, err := c.study.DataReport()
+func (r *reader) source(trials []store.Trial) (*sourced, error) {
+	values, text, err := r.study.DataReport()
 	if err != nil {
 		return nil, err
 	}
-	document := c.study.Spec.Document()
-	s := &sourced{Source: Source{Name: c.study.Spec.Name, Spec: document.Text, Assignments: document.Set, Report: text}}
+	document := r.study.Spec.Document()
+	s := &sourced{Source: Source{Name: r.study.Spec.Name, Spec: document.Text, Assignments: document.Set, Report: text}}
 	if values != nil {
 		s.addData(values)
 	}
-	s.Facts = append(s.Facts, Fact{"trained on", orNone(c.devices())})
-	workers, err := c.workers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.Facts = append(s.Facts, Fact{"workers", orNone(workers)})
+	s.Facts = append(s.Facts, Fact{"trained on", orNone(r.devices())})
+	s.Facts = append(s.Facts, Fact{"workers", orNone(workers(trials))})
 	return s, nil
 }
 
 // devices lists the backends that really ran the trials.
-func (c *Collector) devices() []string {
+func (r *reader) devices() []string {
 	var names []string
-	for _, t := range c.trials {
+	for _, t := range r.trials {
 		if t.result != nil && !slices.Contains(names, t.result.Device) {
 			names = append(names, t.result.Device)
 		}
@@ -60,11 +56,7 @@ func (c *Collector) devices() []string {
 const listedWorkers = 8
 
 // workers lists who made the trials.
-func (c *Collector) workers(ctx context.Context) ([]string, error) {
-	trials, err := c.study.Store.Trials(ctx)
-	if err != nil {
-		return nil, err
-	}
+func workers(trials []store.Trial) []string {
 	var names []string
 	for _, t := range trials {
 		if t.Worker != "" && !slices.Contains(names, t.Worker) {
@@ -75,7 +67,7 @@ func (c *Collector) workers(ctx context.Context) ([]string, error) {
 	if len(names) > listedWorkers {
 		names = append(names[:listedWorkers:listedWorkers], fmt.Sprintf("and %d more", len(names)-listedWorkers))
 	}
-	return names, nil
+	return names
 }
 
 func orNone(names []string) string {

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+
+	"flowbench/experiments/page"
+	"flowbench/experiments/study"
+	"flowbench/train/checkpoint"
+)
+
+// writeStudyPage writes the HTML report of studies to path, and says so on out.
+func writeStudyPage(ctx context.Context, out io.Writer, dirs []string, path string) error {
+	studies, closeAll, err := openStudies(dirs)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	document, err := page.NewCollector(nil, studies...).Finished(ctx)
+	if err != nil {
+		return err
+	}
+	var file bytes.Buffer
+	if err := page.Write(&file, document.Title, document); err != nil {
+		return err
+	}
+	if err := checkpoint.WriteFile(path, file.Bytes()); err != nil {
+		return fmt.Errorf("report: %w; choose another file with --html", err)
+	}
+	_, err = fmt.Fprintln(out, "written:", path)
+	return err
+}
+
+// openStudies opens the studies in dirs; closeAll gives them back.
+func openStudies(dirs []string) (studies []*study.Study, closeAll func(), err error) {
+	closeAll = func() {
+		for _, st := range studies {
+			st.Close()
+		}
+	}
+	for _, dir := range dirs {
+		st, err := study.Open(dir)
+		if err != nil {
+			closeAll()
+			return nil, nil, err
+		}
+		studies = append(studies, st)
+	}
+	return studies, closeAll, nil
+}

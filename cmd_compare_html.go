@@ -22,14 +22,19 @@ func writeStudyPage(ctx context.Context, out io.Writer, dirs []string, path stri
 	if err != nil {
 		return err
 	}
+	return writePage(out, document.Title, document, path)
+}
+
+// writePage writes a page's file whole or not at all, and says so on out.
+func writePage(out io.Writer, title string, document any, path string) error {
 	var file bytes.Buffer
-	if err := page.Write(&file, document.Title, document); err != nil {
+	if err := page.Write(&file, title, document); err != nil {
 		return err
 	}
 	if err := checkpoint.WriteFile(path, file.Bytes()); err != nil {
 		return fmt.Errorf("report: %w; choose another file with --html", err)
 	}
-	_, err = fmt.Fprintln(out, "written:", path)
+	_, err := fmt.Fprintln(out, "written:", path)
 	return err
 }
 

@@ -1,7 +1,9 @@
 package page
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -40,4 +42,9 @@ func appendNumber(to []byte, v float64) []byte {
 		return strconv.AppendInt(to, int64(v), 10)
 	}
 	return strconv.AppendFloat(to, v, 'g', digits, 64)
+}
+
+// sortBy sorts indices by falling value; equal ones stay in order.
+func sortBy(order []int, value []float64) {
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(value[b], value[a]) })
 }

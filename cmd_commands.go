@@ -11,6 +11,7 @@ func commands() []*cli.Command {
 		workerCommand(),
 		runsCommand(),
 		compareCommand(),
+		serveCommand(),
 		benchCommand(),
 		doctorCommand(),
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -134,7 +135,11 @@ func (c *Collector) gather(ctx context.Context, s *Study) (*gathered, []string, 
 		if err != nil {
 			return nil, nil, err
 		}
-		s.Progress.add(r.progress(trials))
+		seen, err := r.study.Glance(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		s.Progress.add(progressOf(seen))
 		s.Sources = append(s.Sources, source.Source)
 		titles = append(titles, r.study.Spec.Name)
 		for _, w := range source.warnings {
@@ -233,18 +238,33 @@ func (r *reader) places() map[string][]int {
 	return places
 }
 
-// progress counts states, and lists what runs.
-func (r *reader) progress(trials []store.Trial) Progress {
-	p := Progress{Trials: len(trials), States: map[string]int{}}
-	for i, t := range trials {
-		p.States[string(t.State)]++
-		if t.State.Ended() {
-			p.Ended++
+// Progress is how the trials of all studies stand, and a name of how those stand
+// that have ended: while it stays the same, Collect has nothing new to say.
+func (c *Collector) Progress(ctx context.Context) (Progress, string, error) {
+	all := Progress{States: map[string]int{}}
+	ended := fnv.New64a()
+	for _, r := range c.readers {
+		seen, err := r.study.Glance(ctx)
+		if err != nil {
+			return Progress{}, "", err
 		}
+		all.add(progressOf(seen))
+		for _, t := range seen.Trials {
+			if t.State.Ended() {
+				fmt.Fprintln(ended, t.Index, t.State)
+			}
+		}
+	}
+	return all, fmt.Sprintf("%x", ended.Sum64()), nil
+}
+
+// progressOf counts states, and lists what runs.
+func progressOf(seen *study.Progress) Progress {
+	p := Progress{Trials: len(seen.Trials), Ended: seen.Ended(), States: map[string]int{}}
+	for _, t := range seen.Trials {
+		p.States[string(t.State)]++
 		if t.State == store.Running {
-			planned := r.study.Plan.Trials[i]
-			name := fmt.Sprintf("%s, replicate %d", r.study.Plan.Configurations[planned.Configuration].Name, planned.Replicate)
-			p.Running = append(p.Running, RunningTrial{Trial: i, Name: name, Epochs: len(r.trials[i].epochs)})
+			p.Running = append(p.Running, RunningTrial{Trial: t.Index, Name: t.Name, Epochs: t.Epochs, MaxEpochs: t.MaxEpochs})
 		}
 	}
 	return p

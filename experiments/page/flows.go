@@ -251,7 +251,7 @@ func shortNumber(v float64) string {
 	if a := math.Abs(v); a >= 1e4 {
 		return strings.Replace(fmt.Sprintf("%.0e", v), "e+0", "e", 1)
 	}
-	return fmt.Sprintf("%.3g", v)
+	return fmt.Sprintf("%.4g", v)
 }
 
 func flowScatter(s *inspect.Summary, sample inspect.Scatter) FlowScatter {

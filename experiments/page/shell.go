@@ -51,6 +51,36 @@ var shell = template.Must(template.New("shell").Parse(`<!doctype html>
 </html>
 `))
 
+// Link is a line of an index.
+type Link struct{ Address, Name, Text string }
+
+// index lists pages; it needs no script.
+var index = template.Must(template.New("index").Parse(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{.Title}}</title>
+<link rel="icon" href="data:,">
+<style>{{.Style}}</style>
+</head>
+<body>
+<div id="page"><main>
+<h1>{{.Title}}</h1>
+<ul class="index">{{range .Links}}<li><a href="{{.Address}}">{{.Name}}</a> <span class="note">{{.Text}}</span></li>{{end}}</ul>
+</main></div>
+</body>
+</html>
+`))
+
+// WriteIndex writes a page of links.
+func WriteIndex(w io.Writer, title string, links []Link) error {
+	if err := index.Execute(w, map[string]any{"Title": title, "Links": links, "Style": template.CSS(style)}); err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
+	return nil
+}
+
 // Policy is the content security policy of a page: nothing is loaded but what is
 // in the file, whose only script is the one of this hash. Charts carry style
 // attributes. connect is from where a live page may hear: 'self' or 'none'.

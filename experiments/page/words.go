@@ -59,6 +59,9 @@ func (v spread) String() string {
 	case 1:
 		return shown(v.mean)
 	}
+	if math.Abs(v.mean) >= 100 {
+		return shown(v.mean) + " ± " + table.Count(int64(math.Round(v.sd)))
+	}
 	return shown(v.mean) + " ± " + shown(v.sd)
 }
 

@@ -34,3 +34,8 @@ export function isDark(): boolean {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
+
+/** onResize calls back, in a frame of its own, when an element has a size and when that changes. */
+export function onResize(element: Element, listener: () => void): void {
+  new ResizeObserver(() => requestAnimationFrame(listener)).observe(element);
+}

@@ -1,4 +1,4 @@
-import { h, freshId } from "./dom";
+import { freshId, h, onResize } from "./dom";
 import { plain } from "./format";
 import type { Shown } from "./state";
 import type { Table } from "./types";
@@ -27,7 +27,7 @@ export function figure(drawing: Drawing, legend?: Node): HTMLElement {
     chart.setAttribute("aria-hidden", "true");
     canvas.replaceChildren(chart);
   };
-  new ResizeObserver(redraw).observe(canvas);
+  onResize(canvas, redraw);
   return h(
     "figure",
     { "aria-labelledby": id },

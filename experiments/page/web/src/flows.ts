@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
-import { css, h, isDark } from "./dom";
+import { css, h, isDark, onResize } from "./dom";
 import { dataTable, type Drawing, figure, absent } from "./figure";
-import { count, num, plain } from "./format";
+import { count, num, percent, plain } from "./format";
 import { palette } from "./state";
 import { cautions, factList, keyFigures, type Section, section } from "./study";
 import type { Count, Distribution, Flows } from "./types";
@@ -58,11 +58,11 @@ function labelBars(flows: Flows, color: (label: string) => string): Drawing {
         y: { domain: rows.map((r) => r.label), label: null },
         marks: [
           Plot.barX(rows, { y: "label", x1: 0.8, x2: "rows", fill: (r) => color(r.label), insetTop: 5, insetBottom: 5 }),
-          Plot.text(rows, { y: "label", x: "rows", dx: 7, textAnchor: "start", text: (r) => `${count(r.rows)}  ${num(100 * r.share)} %` }),
+          Plot.text(rows, { y: "label", x: "rows", dx: 7, textAnchor: "start", text: (r) => `${count(r.rows)}  ${percent(r.share)}` }),
         ],
       });
     },
-    table: () => ({ title, head: ["label", "flows", "share"], right: [false, true, true], rows: rows.map((r) => [r.label, count(r.rows), `${num(100 * r.share)} %`]) }),
+    table: () => ({ title, head: ["label", "flows", "share"], right: [false, true, true], rows: rows.map((r) => [r.label, count(r.rows), percent(r.share)]) }),
   };
 }
 
@@ -232,7 +232,7 @@ function scatter(flows: Flows, color: (label: string) => string): HTMLElement {
     }
     chart.replaceChildren(h("div", { class: "stack" }, canvas, axes));
   };
-  new ResizeObserver(draw).observe(chart);
+  onResize(chart, draw);
   document.addEventListener("themechange", draw);
   const names = s.names.filter((_, k) => s.label.includes(k));
   const key = h("ul", { class: "legend" }, ...names.map((n) => h("li", {}, h("span", { class: "swatch", style: `background:${color(n)}` }), n)));
@@ -296,7 +296,7 @@ function heatMap(flows: Flows): HTMLElement {
     const a = Math.floor((e.clientY - box.top) / cell), b = Math.floor((e.clientX - box.left - left) / cell);
     if (a >= 0 && a < n && b >= 0 && b < n) said.textContent = `${plain(c.columns[a]!)} and ${plain(c.columns[b]!)}: ${num(c.values[a]![b])}`;
   });
-  new ResizeObserver(draw).observe(place);
+  onResize(place, draw);
   document.addEventListener("themechange", draw);
   const clusters = [...new Set(c.clusters)].map((k) => c.columns.filter((_, i) => c.clusters[i] === k)).filter((names) => names.length > 1);
   const table = dataTable({ title: "Clusters", head: ["columns", "which"], right: [true, false], rows: clusters.map((names) => [count(names.length), names.map(plain).join(", ")]) }, false);

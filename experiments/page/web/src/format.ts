@@ -19,7 +19,8 @@ export function short(v: number): string {
 export function spread(stat: (number | null)[]): string {
   const [mean, sd] = stat;
   if (mean === null || mean === undefined) return "–";
-  return sd === null || sd === undefined ? num(mean) : `${num(mean)} ± ${num(sd)}`;
+  if (sd === null || sd === undefined) return num(mean);
+  return `${num(mean)} ± ${Math.abs(mean) >= 100 ? count(Math.round(sd)) : num(sd)}`;
 }
 
 /** count is a whole number with its thousands apart. */
@@ -58,4 +59,10 @@ export function logTicks(low: number, high: number): number[] {
   };
   const decades = of([1]);
   return decades.length >= 3 ? decades : of([1, 2, 5]);
+}
+
+/** percent is a share in per cent, to a tenth. */
+export function percent(share: number): string {
+  const v = 100 * share;
+  return `${v > 0 && v < 0.1 ? v.toPrecision(1) : v.toFixed(v === 0 || v >= 99.95 ? 0 : 1)} %`;
 }

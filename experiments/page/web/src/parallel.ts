@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { css, h, isDark } from "./dom";
+import { css, h, isDark, onResize } from "./dom";
 import { logTicks, niceTicks, num, short } from "./format";
 import type { Selection } from "./state";
 import type { Study } from "./types";
@@ -56,7 +56,7 @@ export class ParallelCoordinates {
       h("p", { class: "note" }, `Colour is ${study.metric.label}, from dark to bright (viridis; bright is better).`),
     );
     this.stage.append(this.base, this.active, this.marked);
-    new ResizeObserver(() => this.layout()).observe(this.stage);
+    onResize(this.stage, () => this.layout());
     document.addEventListener("themechange", () => this.layout(true));
     this.say();
   }

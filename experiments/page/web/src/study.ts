@@ -1,7 +1,7 @@
 import { bars, curveDrawing, learning, recalls, replicates, scoreDrawing } from "./charts";
 import { h } from "./dom";
 import { absent, dataTable, figure, legend } from "./figure";
-import { count, num, plain } from "./format";
+import { count, num, percent, plain } from "./format";
 import { ParallelCoordinates } from "./parallel";
 import { Selection, type Shown } from "./state";
 import { ConfigTable, ends } from "./table";
@@ -113,7 +113,7 @@ function curveGrid(shown: Shown, study: Study): Node[] {
 function confusion(c: Config, color: string): HTMLElement {
   const n = c.confusion!.length;
   const [tp, fp, fn, tn] = [0, 1, 2, 3].map((k) => c.confusion!.reduce((s, r) => s + r[k]!, 0) / n) as [number, number, number, number];
-  const cell = (v: number, of: number, kind: string) => h("td", { class: `number ${kind}` }, h("strong", {}, (Math.round(v * 10) / 10).toLocaleString("en-US")), h("span", { class: "note" }, of > 0 ? `${num((100 * v) / of)} %` : "–"));
+  const cell = (v: number, of: number, kind: string) => h("td", { class: `number ${kind}` }, h("strong", {}, (Math.round(v * 10) / 10).toLocaleString("en-US")), h("span", { class: "note" }, of > 0 ? percent(v / of) : "–"));
   return h(
     "table",
     { class: "confusion", style: `--series:${color}` },

@@ -152,7 +152,7 @@ export interface Flows {
   columns: FlowColumn[];
   separation: { label: string; rows: number; columns: { column: string; auroc: number; at1: number; at01: number; rule: string; f1: number }[]; absent?: string }[];
   distributions: Distribution[];
-  scatter: { rows: number; attacks: number; columns: string[]; values: (number | null)[][]; label: number[]; names: string[]; note: string };
+  scatter: { rows: number; attacks: number; columns: string[]; values: (number | null)[][]; ticks: { place: number; text: string }[][]; label: number[]; names: string[]; note: string };
   correlation: { columns: string[]; values: number[][]; rows: number; clusters: number[]; method: string };
   drift: { files: string[]; columns: string[]; values: (number | null)[][]; reference: string; method: string; absent?: string };
   duplicates: Table;

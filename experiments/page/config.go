@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"flowbench/experiments/compare"
+	"flowbench/experiments/spec"
 	"flowbench/train"
 	"flowbench/train/metric"
 )
@@ -60,19 +61,38 @@ func figuresOf(t *compare.Table) []Figure {
 
 // paramsOf lists the parameters that differ, without those that the names of
 // configurations stand for.
-func paramsOf(ranked []compare.Configuration, named []string) []Param {
+func paramsOf(ranked []compare.Configuration, named []string, drawn map[string]string) []Param {
 	paths := slices.DeleteFunc(compare.Differing(ranked), func(path string) bool { return slices.Contains(named, path) })
 	var params []Param
 	for i, label := range compare.Shortest(paths) {
-		params = append(params, describeParam(paths[i], strings.ReplaceAll(label, "_", " "), ranked))
+		params = append(params, describeParam(paths[i], strings.ReplaceAll(label, "_", " "), ranked, drawn[paths[i]]))
 	}
 	return params
 }
 
+// distributions are what the studies draw each parameter from, by its path.
+func (c *Collector) distributions() map[string]string {
+	drawn := map[string]string{}
+	for _, r := range c.readers {
+		sweep := r.study.Spec.Sweep
+		if sweep == nil {
+			continue
+		}
+		lists := []spec.Parameters{sweep.Parameters}
+		for _, v := range sweep.Variants {
+			lists = append(lists, v.Parameters)
+		}
+		for _, p := range slices.Concat(lists...) {
+			drawn[p.Path] = p.Distribution
+		}
+	}
+	return drawn
+}
+
 // describeParam chooses the axis that a parameter's values lie on: a category
-// where one is no number, or where there are few values; logarithmic from a
-// ratio of ten on.
-func describeParam(path, label string, ranked []compare.Configuration) Param {
+// where one is no number; logarithmic where it is drawn so, or listed over a
+// ratio of ten or more.
+func describeParam(path, label string, ranked []compare.Configuration, drawn string) Param {
 	p := Param{Path: path, Label: label, Scale: "category"}
 	numbers, distinct := true, map[string]bool{}
 	var values []float64
@@ -91,7 +111,8 @@ func describeParam(path, label string, ranked []compare.Configuration) Param {
 	if numbers && len(values) > 0 {
 		slices.Sort(values)
 		p.Scale = "linear"
-		if low, high := values[0], values[len(values)-1]; low > 0 && high/low >= 10 {
+		low, high := values[0], values[len(values)-1]
+		if low > 0 && (strings.Contains(drawn, "log") || drawn == "" && high/low >= 10) {
 			p.Scale = "log"
 		}
 		return p

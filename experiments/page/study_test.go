@@ -98,8 +98,8 @@ func wantDrawn(t *testing.T, b *pagetest.Browser, name string) {
 	if unnamed > 0 {
 		t.Errorf("%s: %d charts have no text or no table", name, unnamed)
 	}
-	if n := pagetest.Value[int](t, b, `document.querySelectorAll(".absent").length`); n > 1 { // importance alone may be
-		t.Errorf("%s: %d parts are absent", name, n)
+	if absent := pagetest.Value[[]string](t, b, `[...document.querySelectorAll(".absent")].map((e) => e.closest("section").id)`); len(absent) > 0 {
+		t.Errorf("%s: these parts are absent: %q", name, absent)
 	}
 }
 
@@ -185,7 +185,7 @@ func brushes(t *testing.T, b *pagetest.Browser) {
 // keys does the same from the keyboard, and goes through the page by Tab.
 func keys(t *testing.T, b *pagetest.Browser) {
 	t.Helper()
-	pagetest.Value[bool](t, b, `document.querySelectorAll(".thumb")[1].focus() || true`)
+	pagetest.Value[bool](t, b, `document.querySelectorAll(".thumb")[1].focus() ?? true`)
 	for range 12 {
 		b.Run(t, chromedp.KeyEvent(kb.ArrowDown))
 	}
@@ -196,7 +196,7 @@ func keys(t *testing.T, b *pagetest.Browser) {
 	b.Run(t, chromedp.KeyEvent(kb.Escape))
 	b.Wait(t, rows+`.endsWith("of 40")`)
 
-	pagetest.Value[bool](t, b, `document.activeElement.blur() || scrollTo(0, 0) || true`)
+	pagetest.Value[bool](t, b, `(document.activeElement.blur(), scrollTo(0, 0), true)`)
 	var order []string
 	for range 90 {
 		b.Run(t, chromedp.KeyEvent(kb.Tab))
@@ -214,7 +214,7 @@ func keys(t *testing.T, b *pagetest.Browser) {
 	}
 
 	// A column sorts by its button, best first, and rows are laid over by their box.
-	pagetest.Value[bool](t, b, `[...document.querySelectorAll(".sort")].find((e) => e.textContent === "test AUROC").focus() || true`)
+	pagetest.Value[bool](t, b, `[...document.querySelectorAll(".sort")].find((e) => e.textContent === "test AUROC").focus() ?? true`)
 	b.Run(t, chromedp.KeyEvent(kb.Enter))
 	sorted := pagetest.Value[bool](t, b, `(() => { const at = [...document.querySelectorAll("#sweep thead th")].findIndex((th) => th.ariaSort === "descending");
 		const v = [...document.querySelectorAll("#sweep tbody tr")].map((r) => parseFloat(r.children[at].textContent)); return v.length > 20 && v.every((x, i) => i === 0 || x <= v[i - 1]); })()`)
@@ -222,7 +222,7 @@ func keys(t *testing.T, b *pagetest.Browser) {
 		t.Error("Enter on a head of a column does not sort the table")
 	}
 	name := pagetest.Value[string](t, b, leftmost)
-	pagetest.Value[bool](t, b, `document.querySelector("#sweep tbody input").focus() || true`)
+	pagetest.Value[bool](t, b, `document.querySelector("#sweep tbody input").focus() ?? true`)
 	b.Run(t, chromedp.KeyEvent(" "))
 	if got := pagetest.Value[string](t, b, shown); got != name {
 		t.Errorf("with %s ticked the charts show %s", name, got)

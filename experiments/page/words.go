@@ -51,7 +51,7 @@ type spread struct {
 	n        int
 }
 
-// String is "0.906 ± 0.132", without a spread of one replicate.
+// String is "0.906 ± 0.132", in one piece, without a spread of one replicate.
 func (v spread) String() string {
 	switch v.n {
 	case 0:
@@ -60,9 +60,9 @@ func (v spread) String() string {
 		return shown(v.mean)
 	}
 	if math.Abs(v.mean) >= 100 {
-		return shown(v.mean) + " ± " + table.Count(int64(math.Round(v.sd)))
+		return shown(v.mean) + "\u00a0±\u00a0" + table.Count(int64(math.Round(v.sd)))
 	}
-	return shown(v.mean) + " ± " + shown(v.sd)
+	return shown(v.mean) + "\u00a0±\u00a0" + shown(v.sd)
 }
 
 // stat is a figure of a configuration.

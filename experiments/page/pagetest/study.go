@@ -78,6 +78,9 @@ func Study(t testing.TB, dir string, shape Shape, open int) *study.Study {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
+	if _, err := st.Prepare(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
 	done := len(plan.Trials) - open
 	for i := range done {
 		if err := writeTrial(st, i, shape); err != nil {

@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { count, num, plain, short, spread, tenths } from "./format";
+import { count, logTicks, num, plain, short, spread, tenths } from "./format";
 import type { Drawing } from "./figure";
 import type { Shown } from "./state";
 import type { Config, Study } from "./types";
@@ -7,6 +7,9 @@ import type { Config, Study } from "./types";
 const common = { style: { background: "none", color: "inherit", fontFamily: "inherit", fontSize: "12px", overflow: "visible" } };
 
 const height = (width: number, ratio: number, most = 380) => Math.round(Math.min(most, Math.max(220, width * ratio)));
+
+/** readable is a colour as text of it can be read on the page's paper. */
+const readable = (color: string) => `color-mix(in srgb, ${color} 72%, var(--ink))`;
 
 /** endLabels writes names at the ends of lines, pushed apart where they would touch. */
 function endLabels(plot: SVGElement | HTMLElement, labels: { text: string; y: number; color: string }[], x: number, top: number, bottom: number): void {
@@ -20,7 +23,8 @@ function endLabels(plot: SVGElement | HTMLElement, labels: { text: string; y: nu
     text.setAttribute("x", String(x));
     text.setAttribute("y", String(l.y + 4));
     text.setAttribute("class", "end-label");
-    text.style.fill = l.color;
+    text.setAttribute("text-anchor", "start");
+    text.style.fill = readable(l.color);
     text.textContent = l.text;
     svg?.append(text);
   }
@@ -44,7 +48,7 @@ export function learning(shown: Shown, name: string, title: string): Drawing | n
       const plot = Plot.plot({
         ...common, width, height: h, marginLeft: 46, marginRight: right, marginBottom: 34,
         x: { label: "epoch", tickFormat: "d", ticks: Math.min(6, Math.max(...points.map((p) => p.epoch))) },
-        y: { type: log ? "log" : "linear", label: null, grid: true, tickFormat: log ? short : undefined, ...(log ? { ticks: 4 } : { domain: loss ? undefined : [0, 1] }) },
+        y: { type: log ? "log" : "linear", label: null, grid: true, tickFormat: log ? short : undefined, tickSize: 0, ...(log ? { ticks: logTicks(Math.min(...points.map((p) => p.low)), Math.max(...points.map((p) => p.high))) } : { domain: loss ? undefined : [0, 1] }) },
         marks: [
           ...with_.map(({ config, color }) => Plot.areaY(points.filter((p) => p.config === config.name), { x: "epoch", y1: "low", y2: "high", fill: color, fillOpacity: 0.13 })),
           ...with_.map(({ config, color, dash }) => Plot.lineY(points.filter((p) => p.config === config.name), { x: "epoch", y: "mean", stroke: color, strokeWidth: 2, strokeDasharray: dash })),
@@ -130,7 +134,7 @@ export function recalls(shown: Shown): Drawing | null {
           narrow ? Plot.text(names, { fy: (d) => d, text: (d) => d, frameAnchor: "top-left", dy: -14, fontWeight: 600 }) : null,
           Plot.ruleY(rows, { fy: "label", y: "config", x1: "low", x2: "high", stroke: "color", strokeWidth: 2 }),
           Plot.dot(rows.filter((r) => r.n > 0), { fy: "label", y: "config", x: "share", fill: "color", r: 5, stroke: "var(--paper)" }),
-          Plot.text(rows, { fy: "label", y: "config", x: 1, dx: 8, textAnchor: "start", fill: "color", className: "end-label", text: (r) => (r.n === 0 ? "not in test" : `${tenths(r.k)}/${tenths(r.n)}${narrow ? "" : `  ${plain(r.config)}`}`) }),
+          Plot.text(rows, { fy: "label", y: "config", x: 1, dx: 8, textAnchor: "start", fill: (r) => readable(r.color), className: "end-label", text: (r) => (r.n === 0 ? "not in test" : `${tenths(r.k)}/${tenths(r.n)}${narrow ? "" : `  ${plain(r.config)}`}`) }),
         ],
       });
     },
@@ -150,6 +154,7 @@ export function scoreDrawing(config: Config, color: string): Drawing | null {
   const root = (v: number) => Math.sqrt(v); // areas of small shares stay visible
   const bars = s.benign.map((b, i) => ({ low: s.edges[i]!, high: s.edges[i + 1]!, benign: b, attack: s.attack[i]!, up: root(b / benign), down: -root(s.attack[i]! / attack) }));
   const title = plain(config.name);
+  const top = Math.max(...bars.map((b) => Math.max(b.up, -b.down)));
   return {
     title,
     note: `seed ${s.seed}`,
@@ -158,7 +163,7 @@ export function scoreDrawing(config: Config, color: string): Drawing | null {
       return Plot.plot({
         ...common, width, height: 190, marginLeft: 14, marginRight: 14, marginBottom: 34, marginTop: 22,
         x: { type: s.log ? "log" : "linear", label: s.log ? "score (logarithmic)" : "score", labelAnchor: "center", ticks: 5, tickFormat: short, domain: [s.edges[0]!, s.edges.at(-1)!] },
-        y: { axis: null, domain: [-1, 1] },
+        y: { axis: null, domain: [-top * 1.25, top * 1.12] },
         marks: [
           Plot.rectY(bars, { x1: "low", x2: "high", y1: 0, y2: "up", fill: "var(--muted)", fillOpacity: 0.55, inset: 0.4 }),
           Plot.rectY(bars, { x1: "low", x2: "high", y1: 0, y2: "down", fill: color, inset: 0.4 }),
@@ -166,7 +171,7 @@ export function scoreDrawing(config: Config, color: string): Drawing | null {
           s.threshold !== null ? Plot.ruleX([s.threshold], { stroke: "var(--ink)", strokeDasharray: "3 2" }) : null,
           s.threshold !== null ? Plot.text(["threshold"], { x: s.threshold, frameAnchor: "top", dy: -14, fill: "var(--ink)" }) : null,
           Plot.text(["benign"], { frameAnchor: "top-left", fill: "var(--muted)" }),
-          Plot.text(["attacks"], { frameAnchor: "bottom-left", fill: color, dy: -2, className: "end-label" }),
+          Plot.text(["attacks"], { frameAnchor: "bottom-left", fill: readable(color), dy: -2, className: "end-label" }),
         ],
       });
     },

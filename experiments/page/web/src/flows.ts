@@ -167,7 +167,7 @@ function distribution(d: Distribution, color: (label: string) => string): Drawin
         marks: [
           Plot.ruleY(labels.map((_, k) => -k), { stroke: "var(--line)" }),
           Plot.rect(bars, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: (b) => color(b.label), insetLeft: 0.3, insetRight: 0.3 }),
-          Plot.text(labels, { x: d.edges.at(-1)!, y: (_, k) => -k + 0.78, text: (l) => l.label, textAnchor: "end", fill: (l) => color(l.label), className: "end-label" }),
+          Plot.text(labels, { x: d.edges.at(-1)!, y: (_, k) => -k + 0.78, text: (l) => l.label, textAnchor: "end", fill: (l) => `color-mix(in srgb, ${color(l.label)} 72%, var(--ink))`, className: "end-label" }),
         ],
       });
     },
@@ -219,7 +219,7 @@ function scatter(flows: Flows, color: (label: string) => string): HTMLElement {
     const c = canvas.getContext("2d")!;
     c.scale(scale, scale);
     const order = [...s.label.keys()].sort((i, j) => s.label[i]! - s.label[j]!);
-    const fills = new Map(s.names.map((n) => [n, color(n).startsWith("var") ? css("--muted") : color(n)]));
+    const fills = new Map(s.names.map((n) => [n, css(color(n).slice(4, -1))])); // of var(--name)
     for (const i of order) {
       const px = s.values[a]![i], py = s.values[b]![i];
       if (px === null || py === null || px === undefined || py === undefined) continue;

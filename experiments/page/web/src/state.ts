@@ -5,9 +5,9 @@ const mostShown = 8;
 const shownModels = 4;
 
 /** palette is Okabe and Ito's (2008, "Color Universal Design"), which people with
- * any of the common colour deficiencies tell apart; its yellow, faint on white,
- * comes last, and its black is left to text. */
-export const palette = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8c6bb1", "#b8a800"];
+ * any of the common colour deficiencies tell apart, made lighter on dark paper; its
+ * yellow, faint on white, is darker there and comes last, its black is left to text. */
+export const palette = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => `var(--s${i})`);
 
 /** dashes tell lines apart without colour. */
 export const dashes = ["", "6 3", "2 3", "9 3 2 3", "12 4", "1 2", "4 2 1 2", "8 2"];

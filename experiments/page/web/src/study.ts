@@ -7,16 +7,16 @@ import { Selection, type Shown } from "./state";
 import { ConfigTable, ends } from "./table";
 import type { Config, Fact, Study } from "./types";
 
-/** section is a part of the page that the navigation names. */
+/** Section is a part of the page that the navigation names by its id. */
 export interface Section {
   id: string;
   name: string;
   element: HTMLElement;
 }
 
-export function section(id: string, name: string, intro: string, ...children: (Node | null)[]): Section {
-  const element = h("section", { id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, name), intro ? h("p", { class: "intro" }, intro) : null, ...children);
-  return { id, name, element };
+export function section(id: string, title: string, intro: string, ...children: (Node | null)[]): Section {
+  const element = h("section", { id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title), intro ? h("p", { class: "intro" }, intro) : null, ...children);
+  return { id, name: id[0]!.toUpperCase() + id.slice(1), element };
 }
 
 /** keyFigures is the row of large figures below a headline. */
@@ -92,7 +92,7 @@ function learningGrid(shown: Shown): Node[] {
     learning(shown, "validation.loss", "Validation loss"),
   ].filter((d) => d !== null);
   if (drawings.length === 0) return [absent("None of these learns by epochs.")];
-  return [legend(shown), h("div", { class: "grid three" }, ...drawings.map((d) => figure(d)))];
+  return [legend(shown.filter((s) => s.config.learning && Object.keys(s.config.learning).length > 0)), h("div", { class: "grid three" }, ...drawings.map((d) => figure(d)))];
 }
 
 function held(study: Study, shown: Shown): string {

@@ -119,7 +119,10 @@ const listedSingles = 12
 // NewFlows makes the document of flows from what inspect found; l is nil where
 // nobody kept a ledger of how they were read.
 func NewFlows(title string, s *inspect.Summary, look *inspect.Look, l *ledger.Ledger) *Flows {
-	f := &Flows{Kind: "flows", Title: title, Labels: s.Labels, Files: s.Files, Made: made()}
+	f := &Flows{
+		Kind: "flows", Title: title, Labels: s.Labels, Files: s.Files, Made: made(),
+		Separation: []Separation{}, Distributions: []FlowDistribution{}, // empty, not null
+	}
 	for _, c := range s.Columns {
 		f.Columns = append(f.Columns, flowColumn(c))
 	}
@@ -255,7 +258,7 @@ func shortNumber(v float64) string {
 }
 
 func flowScatter(s *inspect.Summary, sample inspect.Scatter) FlowScatter {
-	out := FlowScatter{Columns: sample.Columns, Rows: len(sample.Rows), Label: sample.Labels}
+	out := FlowScatter{Columns: append([]string{}, sample.Columns...), Rows: len(sample.Rows), Label: sample.Labels}
 	for k := range sample.Columns {
 		values := make(Numbers, len(sample.Rows))
 		low, high := math.Inf(1), math.Inf(-1)

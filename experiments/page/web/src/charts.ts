@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { count, logTicks, num, plain, short, spread, tenths } from "./format";
+import { count, logTicks, num, plain, room, short, spread, tenths } from "./format";
 import type { Drawing } from "./figure";
 import type { Shown } from "./state";
 import type { Config, Study } from "./types";
@@ -188,7 +188,7 @@ export function bars(title: string, note: string, rows: { name: string; value: n
     title, note,
     alt: rows.slice(0, 6).map((r) => `${r.name} ${num(r.value)}`).join(", ") + ".",
     draw(width) {
-      const left = Math.min(190, Math.max(110, width * 0.28));
+      const left = room(rows.map((r) => r.name), width);
       return Plot.plot({
         ...common, width, height: 40 + rows.length * 26, marginLeft: left, marginRight: 56, marginBottom: 34,
         x: { label: "share of the variance", labelAnchor: "center", domain: [0, Math.max(0.05, ...rows.map((r) => r.high))], grid: true, ticks: 5 },
@@ -213,7 +213,7 @@ export function replicates(shown: Shown, study: Study, at: number): Drawing {
     note: f.chance ? `Chance ${f.chance}.` : undefined,
     alt: shown.map((s) => `${plain(s.config.name)} ${spread(s.config.stats[at]!)}`).join("; ") + ".",
     draw(width) {
-      const left = Math.min(170, Math.max(96, width * 0.3));
+      const left = room(shown.map((s) => s.config.name), width);
       return Plot.plot({
         ...common, width, height: 44 + shown.length * 30, marginLeft: left, marginRight: 20, marginBottom: 36,
         x: { label: f.label, labelAnchor: "center", grid: true, ticks: 5, domain: f.neutral ? undefined : [0, 1] },

@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { css, h, isDark, onResize } from "./dom";
 import { dataTable, type Drawing, figure, absent } from "./figure";
-import { count, num, percent, plain } from "./format";
+import { count, num, percent, plain, room } from "./format";
 import { palette } from "./state";
 import { cautions, factList, keyFigures, type Section, section } from "./study";
 import type { Count, Distribution, Flows } from "./types";
@@ -51,7 +51,7 @@ function labelBars(flows: Flows, color: (label: string) => string): Drawing {
     title,
     alt: rows.map((r) => `${r.label} ${count(r.rows)}`).join(", ") + ".",
     draw(width) {
-      const left = Math.min(180, Math.max(96, width * 0.26));
+      const left = room(rows.map((r) => r.label), width);
       return Plot.plot({
         ...common, width, height: 44 + rows.length * 30, marginLeft: left, marginRight: 130, marginBottom: 34,
         x: { type: "log", domain: [0.8, Math.max(...rows.map((r) => r.rows))], grid: true, ticks: 6, tickFormat: "~s", label: "flows" },
@@ -82,10 +82,10 @@ function missing(flows: Flows): Drawing {
     alt: rows.length === 0 ? "No cell is missing." : rows.slice(0, 8).map((r) => `${plain(r.name)} ${num(100 * r.missing_share)} %`).join(", ") + ".",
     draw(width) {
       if (rows.length === 0) return h("p", { class: "note" }, "No cell is missing.");
-      const left = Math.min(190, Math.max(120, width * 0.3));
+      const left = room(rows.map((r) => r.name), width);
       return Plot.plot({
         ...common, width, height: 40 + rows.length * 24, marginLeft: left, marginRight: 110, marginBottom: 30,
-        x: { label: "%", grid: true, ticks: 5 },
+        x: { label: "%", grid: true, ticks: width < 500 ? 3 : 5 },
         y: { domain: rows.map((r) => plain(r.name)), label: null },
         marks: [
           Plot.barX(rows, { y: (r) => plain(r.name), x: (r) => 100 * r.missing_share, fill: "var(--accent)", insetTop: 4, insetBottom: 4 }),
@@ -115,7 +115,7 @@ function separations(flows: Flows): Node[] {
       title,
       alt: rows.slice(0, 5).map((r) => `${r.name} ${num(r.best)}`).join(", ") + ".",
       draw(width) {
-        const left = Math.min(200, Math.max(130, width * 0.36));
+        const left = room(rows.map((r) => r.name), width);
         return Plot.plot({
           ...common, width, height: 44 + rows.length * 22, marginLeft: left, marginRight: 60, marginBottom: 34,
           x: { domain: [0.5, 1], label: "AUROC", labelAnchor: "center", grid: true, ticks: 5 },
@@ -205,7 +205,6 @@ function scatter(flows: Flows, color: (label: string) => string): HTMLElement {
     const attack = s.label.some((l) => l > 0);
     const axes = Plot.plot({
       ...common, width, height: Math.round(Math.min(560, width * 0.78)), marginLeft: 52, marginBottom: 40, marginRight: 16,
-      ariaLabel: `${plain(s.columns[a]!)} against ${plain(s.columns[b]!)}, by label`,
       x: axis(s.ticks[a]!, s.values[a]!, plain(s.columns[a]!)),
       y: axis(s.ticks[b]!, s.values[b]!, plain(s.columns[b]!)),
       marks: [Plot.frame({ stroke: "var(--line)" })],
@@ -230,7 +229,8 @@ function scatter(flows: Flows, color: (label: string) => string): HTMLElement {
       c.arc(x.apply(px), y.apply(py), benign ? 1.8 : 3.2, 0, 7);
       c.fill();
     }
-    chart.replaceChildren(h("div", { class: "stack" }, canvas, axes));
+    axes.setAttribute("aria-hidden", "true");
+    chart.replaceChildren(h("div", { class: "stack", role: "img", "aria-label": `${plain(s.columns[b]!)} against ${plain(s.columns[a]!)}, a dot a flow, attacks over benign ones` }, canvas, axes));
   };
   onResize(chart, draw);
   document.addEventListener("themechange", draw);
@@ -316,7 +316,7 @@ function drift(flows: Flows): Drawing {
     title,
     alt: cells.filter((c) => (c.ks ?? 0) > 0.3).slice(0, 8).map((c) => `${c.column} in ${c.file} ${num(c.ks)}`).join(", ") || "No column drifts by more than 0.3.",
     draw(width) {
-      const left = Math.min(190, Math.max(120, width * 0.28));
+      const left = room(columns, width);
       return Plot.plot({
         ...common, width: Math.min(width, left + 24 + d.files.length * 150), height: 120 + columns.length * 22, marginLeft: left, marginTop: 110, marginRight: 24,
         x: { domain: d.files.map(short), label: null, axis: "top", tickRotate: -30 },

@@ -66,3 +66,8 @@ export function percent(share: number): string {
   const v = 100 * share;
   return `${v > 0 && v < 0.1 ? v.toPrecision(1) : v.toFixed(v === 0 || v >= 99.95 ? 0 : 1)} %`;
 }
+
+/** room is how many pixels names need beside a chart of a width: half of it at most. */
+export function room(names: string[], width: number): number {
+  return Math.min(width / 2, 16 + 6.6 * Math.max(4, ...names.map((n) => n.length)));
+}

@@ -33,7 +33,7 @@ func (e *NoneEndedError) Error() string {
 }
 
 // ReadScores reads what the trial in a folder gave its test flows; nil with a nil
-// error where it kept none.
+// error where it kept none. Several goroutines call it at once.
 type ReadScores func(dir string, result *train.Result) (*TestScores, error)
 
 // Collector makes the document of studies, again and again while they run: what
@@ -307,24 +307,30 @@ func (c *Collector) addCurves(s *Study, all *gathered) error {
 }
 
 func (r *reader) addCurves(config *Config, trials []int) error {
-	for _, i := range trials[:min(len(trials), heldReplicates)] {
-		t := r.trials[i]
-		if !t.ended || t.result == nil || r.scores == nil {
-			continue
+	trials = slices.DeleteFunc(slices.Clone(trials[:min(len(trials), heldReplicates)]), func(i int) bool {
+		return !r.trials[i].ended || r.trials[i].result == nil || r.scores == nil
+	})
+	drawn, failed := make([]heldCurves, len(trials)), make([]error, len(trials))
+	parallel.Each(len(trials), func(k int) {
+		i := trials[k]
+		var ok bool
+		if drawn[k], ok = r.held[i]; ok {
+			return
 		}
-		kept, ok := r.held[i]
-		if !ok {
-			var err error
-			if kept, err = r.draw(i); err != nil {
-				return fmt.Errorf("trial %04d: test scores: %w", i, err)
-			}
-			r.held[i] = kept
+		if drawn[k], failed[k] = r.draw(i); failed[k] != nil {
+			failed[k] = fmt.Errorf("trial %04d: test scores: %w", i, failed[k])
 		}
-		if kept.curve != nil {
-			config.Curves = append(config.Curves, *kept.curve)
+	})
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	for k, i := range trials {
+		r.held[i] = drawn[k]
+		if drawn[k].curve != nil {
+			config.Curves = append(config.Curves, *drawn[k].curve)
 		}
-		if kept.scores != nil {
-			config.Scores = append(config.Scores, *kept.scores)
+		if drawn[k].scores != nil {
+			config.Scores = append(config.Scores, *drawn[k].scores)
 		}
 	}
 	return nil

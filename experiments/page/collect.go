@@ -131,7 +131,7 @@ func (c *Collector) gather(ctx context.Context, s *Study) (*gathered, []string, 
 		if err != nil {
 			return nil, nil, err
 		}
-		source, err := r.source(trials)
+		source, err := r.source(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -161,8 +161,8 @@ func (g *gathered) add(k int, t *compare.Table, r *reader, prefix bool) {
 	g.Multiclass = g.Multiclass || t.Multiclass
 	g.Named = append(g.Named, t.Named...)
 	places := r.places()
-	for _, row := range t.Configurations {
-		trials := places[row.Name]
+	for i, row := range t.Configurations { // in the order of the plan
+		trials := places[i]
 		if prefix {
 			row.Name = r.study.Spec.Name + "/" + row.Name
 			for n := 2; g.of[row.Name].trials != nil; n++ { // studies of one name
@@ -228,12 +228,11 @@ func (r *reader) readTrial(i int) (trialFacts, error) {
 	return t, nil
 }
 
-// places lists the trials of each configuration, by its name.
-func (r *reader) places() map[string][]int {
-	places := map[string][]int{}
+// places lists the trials of each configuration of the plan.
+func (r *reader) places() [][]int {
+	places := make([][]int, len(r.study.Plan.Configurations))
 	for _, t := range r.study.Plan.Trials {
-		name := r.study.Plan.Configurations[t.Configuration].Name
-		places[name] = append(places[name], t.Index)
+		places[t.Configuration] = append(places[t.Configuration], t.Index)
 	}
 	return places
 }

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"runtime"
@@ -25,7 +26,7 @@ type sourced struct {
 }
 
 // source is what a page says of where the study came from.
-func (r *reader) source(trials []store.Trial) (*sourced, error) {
+func (r *reader) source(ctx context.Context) (*sourced, error) {
 	values, text, err := r.study.DataReport()
 	if err != nil {
 		return nil, err
@@ -36,7 +37,11 @@ func (r *reader) source(trials []store.Trial) (*sourced, error) {
 		s.addData(values)
 	}
 	s.Facts = append(s.Facts, Fact{"trained on", orNone(r.devices())})
-	s.Facts = append(s.Facts, Fact{"workers", orNone(workers(trials))})
+	workers, err := r.study.Store.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Facts = append(s.Facts, Fact{"workers", orNone(machines(workers))})
 	return s, nil
 }
 
@@ -52,20 +57,19 @@ func (r *reader) devices() []string {
 	return names
 }
 
-// listedWorkers is how many workers a page names.
-const listedWorkers = 8
-
-// workers lists who made the trials.
-func workers(trials []store.Trial) []string {
+// machines lists where workers ran, on what, and how many there were.
+func machines(workers []store.Worker) []string {
+	count := map[string]int{}
 	var names []string
-	for _, t := range trials {
-		if t.Worker != "" && !slices.Contains(names, t.Worker) {
-			names = append(names, t.Worker)
+	for _, w := range workers {
+		name := w.Host + " on " + w.Device
+		if count[name] == 0 {
+			names = append(names, name)
 		}
+		count[name]++
 	}
-	slices.Sort(names)
-	if len(names) > listedWorkers {
-		names = append(names[:listedWorkers:listedWorkers], fmt.Sprintf("and %d more", len(names)-listedWorkers))
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s (%s)", name, plural(count[name], "worker"))
 	}
 	return names
 }

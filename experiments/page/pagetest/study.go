@@ -73,7 +73,7 @@ func Study(t testing.TB, dir string, shape Shape, open int) *study.Study {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := study.Create(dir, s, plan)
+	st, err := study.Create(dir, s, plan, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,24 +141,26 @@ export class ParallelCoordinates {
     const c = prepared(this.active);
     c.lineWidth = this.configs.length > 1000 ? 0.8 : 1.4;
     c.globalAlpha = this.configs.length > 1000 ? 0.45 : this.configs.length > 100 ? 0.75 : 0.95;
-    // Worst first, so that the best lie on top.
+    // The best first, and each next one below those there are: where a frame has no
+    // time for all of them, the best are seen.
+    c.globalCompositeOperation = "destination-over";
     const order: number[][] = Array.from({ length: buckets }, () => []);
     this.passing.forEach((pass, i) => pass && order[this.color[i]!]!.push(i));
-    let bucket = 0, from = 0;
+    let bucket = buckets - 1, from = 0;
     const some = () => {
       const end = performance.now() + frameBudget;
-      while (bucket < buckets && performance.now() < end) {
+      while (bucket >= 0 && performance.now() < end) {
         const lines = order[bucket]!;
         const to = Math.min(lines.length, from + 40);
         c.strokeStyle = this.palette[bucket]!;
         c.beginPath();
         for (let i = from; i < to; i++) this.trace(c, lines[i]!);
         c.stroke();
-        if (to === lines.length) [bucket, from] = [bucket + 1, 0];
+        if (to === lines.length) [bucket, from] = [bucket - 1, 0];
         else from = to;
       }
-      this.stage.dataset.drawn = String(bucket === buckets);
-      if (bucket < buckets) this.task = requestAnimationFrame(some);
+      this.stage.dataset.drawn = String(bucket < 0);
+      if (bucket >= 0) this.task = requestAnimationFrame(some);
     };
     some();
   }

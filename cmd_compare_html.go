@@ -18,7 +18,7 @@ func writeStudyPage(ctx context.Context, out io.Writer, dirs []string, path stri
 		return err
 	}
 	defer closeAll()
-	document, err := page.NewCollector(testScores, studies...).Finished(ctx)
+	document, err := page.NewCollector(studies...).Finished(ctx)
 	if err != nil {
 		return err
 	}
@@ -55,6 +55,3 @@ func openStudies(dirs []string) (studies []*study.Study, closeAll func(), err er
 	}
 	return studies, closeAll, nil
 }
-
-// testScores reads what a trial gave its test flows.
-var testScores page.ReadScores

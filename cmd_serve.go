@@ -60,7 +60,7 @@ func runServe(c *cli.Context) error {
 		address += "?token=" + url.QueryEscape(token)
 	}
 	fmt.Fprintln(c.App.Writer, "serving on", address)
-	return serve.Serve(c.Context, l, serve.Options{Studies: studies, Scores: testScores, Token: token})
+	return serve.Serve(c.Context, l, serve.Options{Studies: studies, Token: token})
 }
 
 // tokenFor is the token of a server on listen: the one in file, or a new one where

@@ -32,10 +32,6 @@ func (e *NoneEndedError) Error() string {
 	return fmt.Sprintf("%s: no trial is done yet, so that there is nothing to report: finish its sweep with flowbench sweep, or look on with flowbench serve %s", e.Dir, e.Dir)
 }
 
-// ReadScores reads what the trial in a folder gave its test flows; nil with a nil
-// error where it kept none. Several goroutines call it at once.
-type ReadScores func(dir string, result *train.Result) (*TestScores, error)
-
 // Collector makes the document of studies, again and again while they run: what
 // it has read of a trial that has ended it does not read again. It is for one
 // goroutine. The caller closes the studies.
@@ -46,7 +42,6 @@ type Collector struct {
 // reader is one study as far as it has been read.
 type reader struct {
 	study  *study.Study
-	scores ReadScores // nil: trials keep none
 	trials []trialFacts
 	held   map[int]heldCurves
 }
@@ -65,10 +60,10 @@ type heldCurves struct {
 }
 
 // NewCollector collects from studies, at least one, which become one page.
-func NewCollector(scores ReadScores, studies ...*study.Study) *Collector {
+func NewCollector(studies ...*study.Study) *Collector {
 	c := &Collector{}
 	for _, st := range studies {
-		c.readers = append(c.readers, &reader{study: st, scores: scores, trials: make([]trialFacts, len(st.Plan.Trials)), held: map[int]heldCurves{}})
+		c.readers = append(c.readers, &reader{study: st, trials: make([]trialFacts, len(st.Plan.Trials)), held: map[int]heldCurves{}})
 	}
 	return c
 }
@@ -307,7 +302,7 @@ func (c *Collector) addCurves(s *Study, all *gathered) error {
 
 func (r *reader) addCurves(config *Config, trials []int) error {
 	trials = slices.DeleteFunc(slices.Clone(trials[:min(len(trials), heldReplicates)]), func(i int) bool {
-		return !r.trials[i].ended || r.trials[i].result == nil || r.scores == nil
+		return !r.trials[i].ended || r.trials[i].result == nil
 	})
 	drawn, failed := make([]heldCurves, len(trials)), make([]error, len(trials))
 	parallel.Each(len(trials), func(k int) {
@@ -337,7 +332,7 @@ func (r *reader) addCurves(config *Config, trials []int) error {
 
 func (r *reader) draw(trial int) (kept heldCurves, err error) {
 	result := r.trials[trial].result
-	scores, err := r.scores(r.study.TrialDir(trial), result)
+	scores, err := recorded(r.study.TrialDir(trial), result)
 	if err != nil || scores == nil {
 		return heldCurves{}, err
 	}

@@ -24,7 +24,7 @@ func writeStudy(t *testing.T, shape pagetest.Shape) (path string, took time.Dura
 	dir := t.TempDir()
 	st := pagetest.Study(t, filepath.Join(dir, "study"), shape, 0)
 	start := time.Now()
-	document, err := page.NewCollector(pagetest.Scores(st, shape), st).Finished(t.Context())
+	document, err := page.NewCollector(st).Finished(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,12 +290,12 @@ func TestReportOfNothingIsRefused(t *testing.T) {
 	shape := pagetest.Shape{Configurations: 2, Replicates: 1, Epochs: 2, Rows: 1000}
 	dir := filepath.Join(t.TempDir(), "study")
 	st := pagetest.Study(t, dir, shape, 5)
-	_, err := page.NewCollector(nil, st).Finished(t.Context())
+	_, err := page.NewCollector(st).Finished(t.Context())
 	var none *page.NoneEndedError
 	if !errors.As(err, &none) || !strings.Contains(err.Error(), "flowbench serve "+dir) {
 		t.Errorf("error %v", err)
 	}
-	document, err := page.NewCollector(nil, st).Collect(t.Context())
+	document, err := page.NewCollector(st).Collect(t.Context())
 	if err != nil || !strings.Contains(document.Overview.Headline, "No trial") {
 		t.Errorf("a page that follows it says %q, %v", document.Overview.Headline, err)
 	}
@@ -306,7 +306,7 @@ func TestPageIsEqualToTheByte(t *testing.T) {
 	var pages [2]bytes.Buffer
 	st := pagetest.Study(t, filepath.Join(t.TempDir(), "study"), shape, 0)
 	for i := range pages {
-		document, err := page.NewCollector(pagetest.Scores(st, shape), st).Finished(t.Context())
+		document, err := page.NewCollector(st).Finished(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,7 @@ func Handler(o Options, at net.Addr) http.Handler {
 	}
 	s := &server{every: o.Every}
 	for _, st := range o.Studies {
-		s.studies = append(s.studies, newWatched(st, o.Scores, o.Every))
+		s.studies = append(s.studies, newWatched(st, o.Every))
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", s.index)

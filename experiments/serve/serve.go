@@ -10,14 +10,12 @@ import (
 	"net/http"
 	"time"
 
-	"flowbench/experiments/page"
 	"flowbench/experiments/study"
 )
 
 // Options say what is served, and to whom.
 type Options struct {
 	Studies []*study.Study // at least one; the caller closes them, after Serve
-	Scores  page.ReadScores
 	// Token lets in who knows it. It may be empty on a loopback address alone,
 	// where only people on this machine can call.
 	Token string

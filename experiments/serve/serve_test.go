@@ -37,7 +37,7 @@ func serveStudy(t *testing.T, st *study.Study, token string) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- Serve(ctx, l, Options{Studies: []*study.Study{st}, Scores: pagetest.Scores(st, shape), Token: token, Every: 20 * time.Millisecond})
+		ended <- Serve(ctx, l, Options{Studies: []*study.Study{st}, Token: token, Every: 20 * time.Millisecond})
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -32,8 +32,8 @@ type watched struct {
 	version   string
 }
 
-func newWatched(st *study.Study, scores page.ReadScores, every time.Duration) *watched {
-	return &watched{study: st, every: every, collector: page.NewCollector(scores, st)}
+func newWatched(st *study.Study, every time.Duration) *watched {
+	return &watched{study: st, every: every, collector: page.NewCollector(st)}
 }
 
 // look is how the study stands, as of the last moment.

@@ -16,11 +16,11 @@ import (
 
 	_ "modernc.org/sqlite" // marks the trials as done
 
-	"flowbench/experiments/page"
 	"flowbench/experiments/spec"
 	"flowbench/experiments/study"
 	"flowbench/train"
 	"flowbench/train/metric"
+	"flowbench/train/scorefile"
 )
 
 // Shape is the size of a study.
@@ -199,6 +199,9 @@ func writeTrial(st *study.Study, index int, shape Shape) error {
 			r.Validation = report
 		}
 	}
+	if err := writeScores(dir, validation, config.Name, trial.Replicate, q, shape.Rows); err != nil {
+		return err
+	}
 	raw, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -207,6 +210,20 @@ func writeTrial(st *study.Study, index int, shape Shape) error {
 		return err
 	}
 	return writeEpochs(dir, r, shape.Epochs, trial.Seed)
+}
+
+// writeScores keeps the scores as a trial does.
+func writeScores(dir string, validation metric.Input, name string, replicate int, quality float64, rows int) error {
+	part := func(in metric.Input) scorefile.Part {
+		p := scorefile.Part{Scores: in.Scores, Positive: in.Positive}
+		for i, label := range in.Labels {
+			p.Rows, p.Labels = append(p.Rows, int32(i)), append(p.Labels, uint16(label))
+		}
+		return p
+	}
+	return scorefile.Save(dir, &scorefile.Set{
+		LabelNames: validation.LabelNames, Validation: part(validation), Test: part(drawn(name+"/test", replicate, quality, rows)),
+	})
 }
 
 // writeEpochs draws learning curves that end where the result does.
@@ -228,18 +245,4 @@ func writeEpochs(dir string, r *train.Result, epochs int, seed uint64) error {
 		lines = append(append(lines, line...), '\n')
 	}
 	return os.WriteFile(filepath.Join(dir, "metrics.jsonl"), lines, 0o644)
-}
-
-// Scores draws a trial's test scores again.
-func Scores(st *study.Study, shape Shape) page.ReadScores {
-	at := map[string]int{}
-	for i := range st.Plan.Trials {
-		at[st.TrialDir(i)] = i
-	}
-	return func(dir string, r *train.Result) (*page.TestScores, error) {
-		trial := st.Plan.Trials[at[dir]]
-		config := st.Plan.Configurations[trial.Configuration]
-		in := drawn(config.Name+"/test", trial.Replicate, quality(config), shape.Rows)
-		return &page.TestScores{Scores: in.Scores, Positive: in.Positive, Threshold: r.Test.Threshold}, nil
-	}
 }

@@ -102,9 +102,6 @@ func (c *Collector) Collect(ctx context.Context) (*Study, error) {
 		return nil, err
 	}
 	s.Made = made()
-	if err := addStatistics(s, &all.Table); err != nil {
-		return nil, err
-	}
 	s.Overview = overview(s, c.example(), warnings)
 	return s, nil
 }

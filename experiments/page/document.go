@@ -6,18 +6,19 @@ type Study struct {
 	Kind  string `json:"kind"` // "study", which tells the page what it holds
 	Title string `json:"title"`
 	// Live says that the page follows a sweep that runs.
-	Live     bool      `json:"live"`
-	Overview Overview  `json:"overview"`
-	Progress Progress  `json:"progress"`
-	Metric   Figure    `json:"metric"`  // what configurations are ranked by
-	Figures  []Figure  `json:"figures"` // the columns of the table
-	Params   []Param   `json:"params"`  // those that differ, but for what names stand for
-	Configs  []Config  `json:"configs"` // best first, baselines last
-	Pairs    *Pairs    `json:"pairs,omitempty"`
-	Ranking  *Ranking  `json:"importance,omitempty"`
-	Curves   CurveNote `json:"curves"`
-	Sources  []Source  `json:"sources"` // one a study
-	Made     []Fact    `json:"made"`    // what made the page, and on what
+	Live     bool     `json:"live"`
+	Overview Overview `json:"overview"`
+	Progress Progress `json:"progress"`
+	Metric   Figure   `json:"metric"`  // what configurations are ranked by
+	Figures  []Figure `json:"figures"` // the columns of the table
+	Params   []Param  `json:"params"`  // those that differ, but for what names stand for
+	Configs  []Config `json:"configs"` // best first, baselines last
+	// Pairs and Ranking are nil where nobody has compared the configurations.
+	Pairs   *Pairs    `json:"pairs,omitempty"`
+	Ranking *Ranking  `json:"importance,omitempty"`
+	Curves  CurveNote `json:"curves"`
+	Sources []Source  `json:"sources"` // one a study
+	Made    []Fact    `json:"made"`    // what made the page, and on what
 }
 
 // Overview is the study in words.

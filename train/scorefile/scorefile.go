@@ -18,7 +18,9 @@ package scorefile
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -158,8 +160,13 @@ func (p namedPart) read(archive *zip.Reader) error {
 		}
 	}
 	var single []float32
-	if err := readArray(archive, p.name+"_scores", &single); err != nil {
+	err := readArray(archive, p.name+"_scores", &single)
+	var other *typeError
+	if errors.As(err, &other) {
 		return readArray(archive, p.name+"_scores", &p.Scores)
+	}
+	if err != nil {
+		return err
 	}
 	p.Scores = make([]float64, len(single))
 	for i, v := range single {
@@ -203,8 +210,46 @@ func readArray(archive *zip.Reader, name string, into any) error {
 		return fmt.Errorf("it holds no %s", name)
 	}
 	defer f.Close()
-	if err := npy.Read(f, into); err != nil {
+	raw, err := io.ReadAll(f) // the reader of arrays takes short reads for whole ones
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	r, err := npy.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	// The reader would take the bytes of one type for another.
+	if want := dtype(into); r.Header.Descr.Type != want || len(r.Header.Descr.Shape) != 1 {
+		return &typeError{name, r.Header.Descr.Type, want}
+	}
+	if err := r.Read(into); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// typeError says that an array is not of the type that its reader asks for.
+type typeError struct{ name, got, want string }
+
+func (e *typeError) Error() string {
+	return fmt.Sprintf("%s is no column of %s but %s", e.name, e.want, e.got)
+}
+
+// dtype is the type of a slice's values as numpy writes it.
+func dtype(into any) string {
+	switch into.(type) {
+	case *[]byte:
+		return "|u1"
+	case *[]bool:
+		return "|b1"
+	case *[]uint16:
+		return "<u2"
+	case *[]int32:
+		return "<i4"
+	case *[]float32:
+		return "<f4"
+	case *[]float64:
+		return "<f8"
+	}
+	panic("scorefile: no array of this type")
 }

@@ -45,6 +45,25 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestLongRoundTrip: enough float64 for their bytes to make as many float32.
+func TestLongRoundTrip(t *testing.T) {
+	dir, s := t.TempDir(), &Set{LabelNames: []string{"BENIGN"}}
+	for i := range 5000 {
+		s.Test.Rows, s.Test.Scores = append(s.Test.Rows, int32(i)), append(s.Test.Scores, math.Sin(float64(i)))
+		s.Test.Positive, s.Test.Labels = append(s.Test.Positive, i%7 == 0), append(s.Test.Labels, 0)
+	}
+	if err := Save(dir, s); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(s.Test, got.Test); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestEqualSetsGiveEqualBytes(t *testing.T) {
 	var a, b bytes.Buffer
 	if err := errors.Join(example().encode(&a), example().encode(&b)); err != nil || !bytes.Equal(a.Bytes(), b.Bytes()) {

@@ -12,6 +12,7 @@ func commands() []*cli.Command {
 		runsCommand(),
 		compareCommand(),
 		scoreCommand(),
+		serveCommand(),
 		benchCommand(),
 		doctorCommand(),
 	}

@@ -33,6 +33,7 @@ func compareCommand() *cli.Command {
 			&cli.BoolFlag{Name: "different-data", Usage: "compare studies of different flows all the same"},
 			&cli.BoolFlag{Name: "json", Usage: "print one object: the configurations, with one value a replicate in the order of seeds, and the analysis"},
 			&cli.StringFlag{Name: "csv", Usage: "write one line a replicate to `FILE`"},
+			&cli.StringFlag{Name: "html", Usage: "write a report to `FILE`, one page that opens without a network"},
 		},
 		Action: runCompare,
 	}
@@ -48,6 +49,9 @@ func runCompare(c *cli.Context) error {
 	}
 	if err := choose(c, table); err != nil {
 		return err
+	}
+	if path := c.String("html"); path != "" {
+		return writeStudyPage(c.Context, c.App.Writer, c.Args().Slice(), path)
 	}
 	analysis, err := compare.Analyse(*table, compare.Options{Metric: compare.Alias(c.String("metric")), Against: c.String("against")})
 	if err != nil {

@@ -4,15 +4,20 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"flowbench/data/inspect"
 	"flowbench/data/prepared"
 	"flowbench/experiments/dataset"
+	"flowbench/experiments/page"
 	"flowbench/experiments/report"
 	"flowbench/experiments/spec"
 )
+
+// lookSeed draws the rows of scatter plots: the same for everybody who looks at the same flows.
+const lookSeed = 1
 
 func inspectCommand() *cli.Command {
 	return &cli.Command{
@@ -24,6 +29,7 @@ func inspectCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "label", Usage: "accept this `label` too"},
 			&cli.BoolFlag{Name: "json", Usage: "print everything as one JSON object"},
+			&cli.StringFlag{Name: "html", Usage: "write a report to `FILE`, one page that opens without a network"},
 		},
 		Action: runInspect,
 	}
@@ -43,12 +49,25 @@ func runInspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if path := c.String("html"); path != "" {
+		return writeFlowsPage(c, set, summary, path)
+	}
 	if c.Bool("json") {
 		e := json.NewEncoder(c.App.Writer)
 		e.SetIndent("", "  ")
 		return e.Encode(summary)
 	}
 	return summary.WriteText(c.App.Writer)
+}
+
+// writeFlowsPage writes the HTML report of flows to path.
+func writeFlowsPage(c *cli.Context, set *prepared.Set, summary *inspect.Summary, path string) error {
+	look, err := inspect.Explore(c.Context, inspect.Of(set), summary, inspect.LookOptions{Seed: lookSeed})
+	if err != nil {
+		return err
+	}
+	document := page.NewFlows(strings.Join(c.Args().Slice(), " "), summary, look, set.Manifest().Ledger)
+	return writePage(c.App.Writer, document.Title, document, path)
 }
 
 // openForLook opens the sources, prepared into a temporary folder where they are

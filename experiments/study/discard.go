@@ -28,7 +28,7 @@ func (s *Study) Discard() error {
 	}
 	err := s.Store.Close()
 	// Close has folded the store's write-ahead log into it.
-	for _, name := range []string{documentName, planName, storeName, dataName, flowsName, reportName, lockName} {
+	for _, name := range []string{documentName, planName, storeName, dataName, flowsName, reportName, reportValuesName, lockName} {
 		err = errors.Join(err, os.RemoveAll(filepath.Join(s.Dir, name)))
 	}
 	for _, dir := range s.made {

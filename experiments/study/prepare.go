@@ -1,22 +1,15 @@
 package study
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"flowbench/data/prepared"
 	"flowbench/data/report"
 	"flowbench/experiments/dataset"
 	"flowbench/experiments/spec"
-	"flowbench/train/checkpoint"
 )
 
 // Prepare makes the study's flows ready and writes its data report; what is
@@ -30,8 +23,7 @@ func (s *Study) Prepare(ctx context.Context, progress func(done, total int64)) (
 		return nil, err
 	}
 	defer set.Close()
-	path := filepath.Join(s.Dir, reportName)
-	if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
+	if there, err := s.hasDataReport(); there || err != nil {
 		return nil, err
 	}
 	run, err := s.Run(0)
@@ -46,14 +38,14 @@ func (s *Study) Prepare(ctx context.Context, progress func(done, total int64)) (
 		return nil, err
 	}
 	features := report.SingleFeatures(ds.SingleFeatureInput(set))
-	var text bytes.Buffer
-	if err := writeDataReport(&text, set, ds, run.Data, features); err != nil {
+	found, err := dataReport(set, ds, run.Data, features)
+	if err != nil {
 		return nil, err
 	}
 	for _, n := range features.Named {
 		warnings = append(warnings, warning(n))
 	}
-	return warnings, explain(checkpoint.WriteFile(path, text.Bytes()))
+	return warnings, found.keep(s.Dir, run.Data, ds)
 }
 
 func warning(n report.Named) string {
@@ -63,27 +55,14 @@ func warning(n report.Named) string {
 	return fmt.Sprintf("a single column gives the attacks away, and is left out: %s", n.Text)
 }
 
-// writeDataReport says what the flows hold, what was left out, how they are
-// split, what a careless split would have leaked, and what single columns show.
-func writeDataReport(w io.Writer, set *prepared.Set, ds *dataset.Dataset, d spec.Data, features *report.Features) error {
-	m := set.Manifest()
-	if err := m.Ledger.Check(); err != nil {
-		return fmt.Errorf("the ledger's sums are wrong, which is a fault of flowbench: %w", err)
-	}
-	if err := m.Ledger.WriteTable(w); err != nil {
+// writeText says what the flows hold, what was left out, how they are split, what
+// a careless split would have leaked, and what single columns show.
+func (r *DataReport) writeText(w io.Writer, ds *dataset.Dataset, d spec.Data) error {
+	if err := r.Ledger.WriteTable(w); err != nil {
 		return err
 	}
 	writeSelection(w, ds, d)
-	summary := ds.Summary()
-	leakage, err := ds.CarelessLeakage(d.Split.Config)
-	if err != nil {
-		return err
-	}
-	return report.Report{
-		Source: m.Source, Fingerprint: m.Fingerprint, Synthetic: m.Synthetic,
-		Deduplication: ds.Deduplication, Split: &summary, Leakage: &leakage,
-		Features: []*report.Features{features},
-	}.WriteText(w)
+	return r.Report.WriteText(w)
 }
 
 func writeSelection(w io.Writer, ds *dataset.Dataset, d spec.Data) {

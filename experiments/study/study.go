@@ -12,6 +12,7 @@
 //	data/             the prepared flows, where the spec names no prepared folder
 //	flows.sha256      the fingerprint of the flows, which must not change
 //	data-report.txt   the ledger, the split, what leaks, single features
+//	data-report.json  the same as values
 //	trials/0000/      a trial's own folder, with one writer
 //	comparison.txt    the final table
 //	comparison.jsonl  the same, one configuration a line, one value a replicate
@@ -308,6 +309,9 @@ func (s *Study) keepFingerprint(fingerprint string) error {
 	}
 	return nil
 }
+
+// TrialDir is the folder of a trial, which may not be there before it starts.
+func (s *Study) TrialDir(index int) string { return s.trialDir(index) }
 
 // trialDir is the folder of a trial.
 func (s *Study) trialDir(index int) string {

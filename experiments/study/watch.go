@@ -57,6 +57,11 @@ func (s *Study) Progress(ctx context.Context) (*Progress, error) {
 	return s.progress(ctx, true)
 }
 
+// Glance is Progress with the epochs of running trials alone, for who looks often.
+func (s *Study) Glance(ctx context.Context) (*Progress, error) {
+	return s.progress(ctx, false)
+}
+
 // progress leaves the epochs out of all but the running trials where all is not
 // set: no more than a live view shows, and a few files to read.
 func (s *Study) progress(ctx context.Context, all bool) (*Progress, error) {

@@ -14,7 +14,7 @@ func (t *Trial) keepScores(validation, test []float64) error {
 	if len(d.Labels) > math.MaxUint16+1 {
 		return fmt.Errorf("scores: %d labels are more than a file of scores can tell apart", len(d.Labels))
 	}
-	return scorefile.Save(t.Dir, &scorefile.Set{
+	return scorefile.SaveTo(t.disk(), t.Dir, &scorefile.Set{
 		LabelNames: d.Labels,
 		Validation: d.scored(d.Validation, validation),
 		Test:       d.scored(d.Test, test),

@@ -53,12 +53,15 @@ type Set struct {
 
 // Save writes s into dir. Equal sets give equal bytes, and a file that was there
 // is replaced as a whole.
-func Save(dir string, s *Set) error {
+func Save(dir string, s *Set) error { return SaveTo(checkpoint.OS{}, dir, s) }
+
+// SaveTo is Save on a disk.
+func SaveTo(disk checkpoint.Disk, dir string, s *Set) error {
 	var b bytes.Buffer
 	if err := s.encode(&b); err != nil {
 		return fmt.Errorf("scores: %w", err)
 	}
-	return checkpoint.WriteFile(filepath.Join(dir, Name), b.Bytes())
+	return checkpoint.Replace(disk, filepath.Join(dir, Name), b.Bytes())
 }
 
 func (s *Set) encode(b *bytes.Buffer) error {

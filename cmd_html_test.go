@@ -53,7 +53,7 @@ func TestPagesThatCannotBeMade(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"no trial is done":  {[]string{"compare", empty, "--html", filepath.Join(dir, "x.html")}, []string{"no trial is done", "flowbench sweep", "flowbench serve"}},
+		"no trial is done":  {[]string{"compare", empty, "--html", filepath.Join(dir, "x.html")}, []string{"no trial that is done", "flowbench sweep", "flowbench runs"}},
 		"no such folder":    {[]string{"compare", done, "--html", filepath.Join(dir, "no", "x.html")}, []string{"--html"}},
 		"no study":          {[]string{"serve", dir}, []string{"is no study"}},
 		"a short token":     {[]string{"serve", done, "--token-file", token}, []string{"16 characters"}},

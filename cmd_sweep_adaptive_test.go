@@ -68,7 +68,11 @@ func TestExtendNarrows(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantOutput(t, 0, "sweep extend runs/adaptive --spec narrow.yaml --device cpu", "3 trials are added")
-	for _, o := range objects(t, wantOutput(t, 0, "compare runs/adaptive --json"), "name", "params")[9:] {
+	compared, err := os.ReadFile("runs/adaptive/comparison.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range objects(t, string(compared), "name", "params")[9:] {
 		rate := o["params"].(map[string]any)["optimizer.learning_rate"].(float64)
 		if rate < 1e-2 || rate > 2e-2 {
 			t.Errorf("%v has the rate %v", o["name"], rate)

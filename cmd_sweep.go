@@ -267,14 +267,15 @@ func resumable(c *cli.Context, err error) error {
 }
 
 // workerCount is what --workers says, else one a processor or one a GPU, and never
-// more than there are trials.
+// more than there are trials, or GPUs: a GPU has one worker, which trains as many
+// trials at once as fit.
 func workerCount(c *cli.Context, chosen choice, trials int) int {
 	n := runtime.NumCPU()
-	if len(chosen.gpus) > 0 {
-		n = len(chosen.gpus)
-	}
 	if c.IsSet("workers") {
 		n = c.Int("workers")
+	}
+	if gpus := len(chosen.gpus); gpus > 0 && (n > gpus || !c.IsSet("workers")) {
+		n = gpus
 	}
 	return min(n, trials)
 }

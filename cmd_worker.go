@@ -7,12 +7,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
 
 	"flowbench/experiments/study"
+	"flowbench/kernels/cuda"
 )
 
 func workerCommand() *cli.Command {
@@ -48,9 +48,15 @@ func runWorker(c *cli.Context) error {
 		return err
 	}
 	defer closeDevice()
+	say := func(line string) { fmt.Fprintln(c.App.ErrWriter, line) }
 	gpus := 0
-	if strings.HasPrefix(c.String("device"), "cuda") {
+	if device, ok := backend.(interface{ Device() cuda.Device }); ok {
 		gpus = 1
+		release, err := study.HoldDevice(c.Context, device.Device().UUID, say)
+		if err != nil {
+			return err
+		}
+		defer release()
 	}
 	if n := c.Int("slots"); n > 0 {
 		slots = n
@@ -79,7 +85,7 @@ func runWorker(c *cli.Context) error {
 	w := &study.Worker{
 		Study: st, Name: name, Backend: backend, Slots: slots, Job: job(), GPUs: gpus,
 		Preempt: onSignal(ctx, syscall.SIGUSR1),
-		Say:     func(line string) { fmt.Fprintln(c.App.ErrWriter, line) },
+		Say:     say,
 	}
 	err = w.Work(ctx)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {

@@ -89,12 +89,19 @@ start() {
 	exit 1
 }
 
-# end kills the processes whose numbers lie in files, if they still run.
+# end kills the processes whose numbers lie in files, if they still run, and waits
+# for that.
 end() {
-	local file
+	local file pid
 	for file in "$@"; do
 		[ -f "$file" ] || continue
-		kill "$(cat "$file")" 2>/dev/null || true
+		pid=$(cat "$file")
+		kill "$pid" 2>/dev/null || continue
+		for _ in $(seq 50); do
+			kill -0 "$pid" 2>/dev/null || continue 2
+			sleep 0.1
+		done
+		kill -9 "$pid" 2>/dev/null || true
 	done
 }
 
@@ -102,9 +109,7 @@ stop() {
 	[ -f "$SLURM_CONF" ] || exit 0
 	scancel --quiet --user="$(id -un)" 2>/dev/null || true
 	sleep 0.2
-	end "$dir"/slurmd-n1.pid "$dir"/slurmd-n2.pid "$dir"/slurmctld.pid
-	sleep 0.5
-	end "$dir"/munge/pid
+	end "$dir"/slurmd-n1.pid "$dir"/slurmd-n2.pid "$dir"/slurmctld.pid "$dir"/munge/pid
 }
 
 PATH=$PATH:/usr/sbin

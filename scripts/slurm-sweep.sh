@@ -111,4 +111,5 @@ for ((n = 1; n <= rounds; n++)); do
 done
 [ "$struck" -gt 0 ] || fail "no strike hit: the rounds were too short"
 echo "$rounds rounds, $struck strikes: every trial counted once, every comparison equal"
+bash scripts/slurm-local.sh stop "$work/slurm"
 rm -rf "$work"

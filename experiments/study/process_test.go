@@ -157,7 +157,7 @@ func misbehave(ctx context.Context, w *Worker, fault string) (err error) {
 	if err != nil {
 		return err
 	}
-	w.datasets, w.halt = &datasets{set: set}, newHalt()
+	w.datasets, w.halt, w.ration = &datasets{set: set}, newHalt(), newRation(w.Backend)
 	if fault == "at once" {
 		os.Exit(deathCode)
 	}

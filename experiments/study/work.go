@@ -49,6 +49,7 @@ type Worker struct {
 
 	datasets *datasets
 	halt     *halt
+	ration   *ration
 	skew     atomic.Int64 // of the store's clock against this machine's, in nanoseconds
 }
 
@@ -91,7 +92,7 @@ func (w *Worker) Work(ctx context.Context) error {
 		return err
 	}
 	defer set.Close()
-	w.datasets, w.halt = &datasets{set: set}, newHalt()
+	w.datasets, w.halt, w.ration = &datasets{set: set}, newHalt(), newRation(w.Backend)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	attended, err := w.attend(ctx)
@@ -157,15 +158,31 @@ var errSlotClosed = errors.New("the device has no memory for so many trials at o
 // fill trains one trial after another.
 func (w *Worker) fill(ctx context.Context, slots *slots) error {
 	for {
-		claim, err := w.next(ctx)
-		if err != nil || claim == nil {
+		if err := w.admitted(ctx); err != nil {
 			return err
 		}
-		err = w.serve(ctx, claim, slots)
+		claim, err := w.next(ctx)
+		if err == nil && claim != nil {
+			err = w.serve(ctx, claim, slots)
+		}
+		w.ration.leave()
 		if errors.Is(err, errSlotClosed) {
 			return nil
 		}
-		if err != nil {
+		if err != nil || claim == nil {
+			return err
+		}
+	}
+}
+
+// admitted waits until the device has memory for one more trial.
+func (w *Worker) admitted(ctx context.Context) error {
+	for {
+		ok, err := w.ration.enter()
+		if ok || err != nil {
+			return err
+		}
+		if err := w.rest(ctx, rationTime); err != nil {
 			return err
 		}
 	}
@@ -387,6 +404,7 @@ func (w *Worker) trainLogged(ctx context.Context, claim *store.Claim, run *spec.
 		Log: log, Until: w.Study.until(claim), Warn: w.halt.done,
 		OnEpoch: func(m train.EpochMetrics) error {
 			say("member %d epoch %d: %s", m.Member, m.Epoch, epochLine(m))
+			w.ration.observe()
 			return events.Epoch(m)
 		},
 	}

@@ -45,7 +45,7 @@ func newWorker(t *testing.T, st *Study, name string, rest func()) *Worker {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { set.Close() })
-	w.datasets, w.halt = &datasets{set: set}, newHalt()
+	w.datasets, w.halt, w.ration = &datasets{set: set}, newHalt(), newRation(w.Backend)
 	return w
 }
 

@@ -34,6 +34,17 @@ func (b *Backend) Facts() string {
 		d.Name, d.UUID, d.Capability/10, d.Capability%10, d.DriverVersion, b.launches)
 }
 
+// Device is what it runs on.
+func (b *Backend) Device() Device { return b.driver.Device() }
+
+// Memory is how many bytes of the device's memory are free.
+func (b *Backend) Memory() (int64, error) {
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	free, err := b.driver.Memory()
+	return int64(free), err
+}
+
 // table is a bound matrix in device memory, and how many Machines have it bound.
 type table struct {
 	x, y  Pointer

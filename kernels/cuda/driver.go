@@ -32,6 +32,8 @@ type Driver interface {
 	// not enough.
 	Allocate(bytes int) (Pointer, error)
 	Free(Pointer) error
+	// Memory is how many bytes of device memory are free for anybody.
+	Memory() (free int, err error)
 	CopyIn(dst Pointer, src []byte) error
 	CopyOut(dst []byte, src Pointer) error
 	Launch(Launch) error

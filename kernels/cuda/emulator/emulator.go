@@ -23,7 +23,11 @@ type Emulator struct {
 	// differ show a race.
 	Backwards bool
 	sizes     map[cuda.Pointer]int
+	used      int // bytes of them
 }
+
+// memory is the emulated device's, in bytes.
+const memory = 1 << 32
 
 // New returns an emulated device.
 func New() *Emulator { return &Emulator{sizes: map[cuda.Pointer]int{}} }
@@ -33,18 +37,25 @@ var engine sync.Mutex
 
 // Device describes a device like the ones the kernels are written for.
 func (e *Emulator) Device() cuda.Device {
-	return cuda.Device{Name: "emulated", UUID: "emulated", Capability: 90, Processors: 1, Memory: 1 << 32, SharedPerBlock: 227 << 10, DriverVersion: "none"}
+	return cuda.Device{Name: "emulated", UUID: "emulated", Capability: 90, Processors: 1, Memory: memory, SharedPerBlock: 227 << 10, DriverVersion: "none"}
 }
 
 func (e *Emulator) Allocate(bytes int) (cuda.Pointer, error) {
+	if free := memory - e.used; bytes > free {
+		return 0, &cuda.OutOfMemoryError{Asked: bytes, Free: free}
+	}
 	p := C.emulatorAllocate(C.size_t(bytes))
 	if p == nil {
 		return 0, &cuda.OutOfMemoryError{Asked: bytes}
 	}
 	at := cuda.Pointer(uintptr(p))
 	e.sizes[at] = bytes
+	e.used += bytes
 	return at, nil
 }
+
+// Memory is what is not allocated.
+func (e *Emulator) Memory() (int, error) { return memory - e.used, nil }
 
 func (e *Emulator) Free(p cuda.Pointer) error {
 	bytes, ok := e.sizes[p]
@@ -52,6 +63,7 @@ func (e *Emulator) Free(p cuda.Pointer) error {
 		return fmt.Errorf("emulator: free of %#x, which is not allocated", uint64(p))
 	}
 	delete(e.sizes, p)
+	e.used -= bytes
 	C.emulatorFree(address(p), C.size_t(bytes))
 	return nil
 }

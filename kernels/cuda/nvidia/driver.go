@@ -141,6 +141,16 @@ func (d *Driver) Allocate(bytes int) (cuda.Pointer, error) {
 	return cuda.Pointer(p), nil
 }
 
+// Memory asks the driver, which counts what other processes hold as well.
+func (d *Driver) Memory() (int, error) {
+	defer d.enter()()
+	free, _, err := cu.MemInfo()
+	if err != nil {
+		return 0, d.fault("asking for free memory", err)
+	}
+	return int(free), nil
+}
+
 func (d *Driver) Free(p cuda.Pointer) error {
 	defer d.enter()()
 	if !d.live[p] {

@@ -1,0 +1,138 @@
+package study
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"flowbench/experiments/store"
+	"flowbench/kernels"
+	"flowbench/kernels/cpu"
+)
+
+// small is a backend with a memory of its own, of which every Machine takes 30.
+type small struct {
+	kernels.Backend
+	mu         sync.Mutex
+	free, most int64
+	users      int
+	maxUsers   int
+}
+
+func (s *small) Memory() (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.free, nil
+}
+
+func (s *small) Compile(p *kernels.Program) (kernels.Machine, error) {
+	m, err := s.Backend.Compile(p)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.free < 30 {
+		return nil, errors.New("out of memory")
+	}
+	s.free -= 30
+	s.users++
+	s.maxUsers = max(s.maxUsers, s.users)
+	return &smallMachine{m, s}, nil
+}
+
+type smallMachine struct {
+	kernels.Machine
+	of *small
+}
+
+// Train rests, so that trials lie side by side.
+func (m *smallMachine) Train(b kernels.Batch) (kernels.StepResult, error) {
+	time.Sleep(2 * time.Millisecond)
+	return m.Machine.Train(b)
+}
+
+func (m *smallMachine) Close() error {
+	m.of.mu.Lock()
+	defer m.of.mu.Unlock()
+	m.of.free += 30
+	m.of.users--
+	return m.Machine.Close()
+}
+
+// TestSlotsAreRationed: of eight slots as many train at once as the memory holds,
+// after the first trial has shown what one needs, and none fails for lack of it.
+func TestSlotsAreRationed(t *testing.T) {
+	st := preparedStudy(t, "sweep.replicates=6")
+	device := &small{Backend: cpu.New(), free: 100} // three of 30, and a tenth more for the next
+	w := &Worker{Study: st, Name: "w", Backend: device, Slots: 8}
+	if err := w.Work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	trials, err := st.Store.Trials(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, trial := range trials {
+		if trial.State != store.Done || trial.Failures > 0 {
+			t.Errorf("trial %d is %s after %d failures: %s", trial.Index, trial.State, trial.Failures, trial.Reason)
+		}
+	}
+	if device.maxUsers != 3 {
+		t.Errorf("%d trials trained at once, memory holds 3", device.maxUsers)
+	}
+}
+
+func TestFirstTrialIsMeasuredAlone(t *testing.T) {
+	device := &small{free: 100}
+	r := newRation(device)
+	if ok, err := r.enter(); !ok || err != nil {
+		t.Fatalf("the first trial: %v, %v", ok, err)
+	}
+	if ok, _ := r.enter(); ok {
+		t.Error("a second trial was admitted before the first was measured")
+	}
+	device.free = 60
+	r.observe() // 40 needed
+	if ok, _ := r.enter(); !ok {
+		t.Error("60 free are enough for 44")
+	}
+	device.free = 43
+	if ok, _ := r.enter(); ok {
+		t.Error("43 free are too few for 44")
+	}
+	r.leave()
+	r.leave()
+	if ok, _ := r.enter(); !ok {
+		t.Error("an idle device must always admit one")
+	}
+}
+
+// TestDeviceIsHeldByOne: a second holder waits until the first gives it back.
+func TestDeviceIsHeldByOne(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	quiet := func(string) {}
+	release, err := HoldDevice(t.Context(), "GPU-1/2", quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	said := ""
+	if _, err := HoldDevice(ctx, "GPU-1/2", func(line string) { said = line }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a second holder: %v", err)
+	}
+	if said == "" {
+		t.Error("it does not say whom it waits for")
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := HoldDevice(t.Context(), "GPU-1/2", quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again()
+}

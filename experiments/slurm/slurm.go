@@ -48,6 +48,10 @@ type Task struct {
 	Reason string // why it waits, or the nodes that it runs on
 }
 
+// Held says whether the task waits for a person: Slurm holds what it failed to
+// launch, as after a controller that was killed, and scontrol release frees it.
+func (t Task) Held() bool { return t.State == "PENDING" && strings.Contains(t.Reason, "held") }
+
 // Submit hands a to sbatch, in several arrays where it has more tasks than the
 // cluster allows in one, and returns their numbers. An error after some were
 // submitted comes with the numbers of those.

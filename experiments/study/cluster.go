@@ -118,7 +118,8 @@ func (c *Cluster) watch(ctx context.Context, served <-chan error) error {
 		if err != nil {
 			return err
 		}
-		if len(tasks) == 0 {
+		// Those that Slurm holds may wait for ever: others take their place.
+		if !slices.ContainsFunc(tasks, func(t slurm.Task) bool { return !t.Held() }) {
 			ended, err := c.Study.ended(ctx)
 			if err != nil {
 				return err

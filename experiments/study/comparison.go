@@ -3,9 +3,11 @@ package study
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"flowbench/experiments/compare"
@@ -45,11 +47,14 @@ func (s *Study) Comparison(ctx context.Context) (*compare.Table, error) {
 			end := ends[trial.Index]
 			row.Seeds, row.Folders = append(row.Seeds, trial.Seed), append(row.Folders, s.trialDir(trial.Index))
 			addReplicate(&row, replicate, end)
-			if end.result != nil && end.result.Test != nil && example == nil {
-				example = end.result
+			if _, judged := end.metrics["test.rows"]; judged && example == nil {
+				if example, err = train.ReadResult(s.trialDir(index)); err != nil {
+					return nil, err
+				}
 			}
 			// Baselines tell two classes apart, whatever the task.
-			t.Multiclass = t.Multiclass || end.result != nil && end.result.Classes != nil
+			_, macro := end.metrics["test.macro_average_precision"]
+			t.Multiclass = t.Multiclass || macro
 			replicate++
 		}
 		t.Configurations = append(t.Configurations, row)
@@ -59,12 +64,14 @@ func (s *Study) Comparison(ctx context.Context) (*compare.Table, error) {
 	return t, nil
 }
 
-// end is how a trial stands: its state in the store, and the result it left.
+// end is how a trial stands: its state and its figures in the store.
 type end struct {
 	state, reason string
-	result        *train.Result // nil where it has none
+	metrics       map[string]float64 // train.Result.Metrics; nil where it has none
 }
 
+// ends reads how every trial stands. The figures are the store's, which are those
+// of result.json: a large study has too many of those files to read them all.
 func (s *Study) ends(ctx context.Context) ([]end, error) {
 	trials, err := s.Store.Trials(ctx)
 	if err != nil {
@@ -73,13 +80,14 @@ func (s *Study) ends(ctx context.Context) ([]end, error) {
 	ends := make([]end, len(s.Plan.Trials))
 	for _, t := range trials {
 		e := end{state: string(t.State), reason: t.Reason}
-		r, err := train.ReadResult(s.trialDir(t.Index))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+		if t.State.Ended() && t.Result != nil {
+			if err := json.Unmarshal(t.Result, &e.metrics); err != nil {
+				return nil, fmt.Errorf("study: the result of trial %d in the store: %w", t.Index, err)
+			}
 		}
-		e.result = r
-		if t.State == store.Done && r == nil {
-			e.state, e.reason = "lost", fmt.Sprintf("%s is gone", filepath.Join(s.trialDir(t.Index), "result.json"))
+		path := filepath.Join(s.trialDir(t.Index), "result.json")
+		if _, err := os.Stat(path); t.State == store.Done && errors.Is(err, fs.ErrNotExist) {
+			e = end{state: "lost", reason: path + " is gone"}
 		}
 		ends[t.Index] = e
 	}
@@ -90,17 +98,14 @@ func (s *Study) ends(ctx context.Context) ([]end, error) {
 func addReplicate(row *compare.Configuration, replicate int, e end) {
 	row.States, row.Reasons = append(row.States, e.state), append(row.Reasons, e.reason)
 	var found *metric.Proportion
-	if e.result != nil {
-		for name, v := range e.result.Metrics {
-			for len(row.Metrics[name]) < replicate {
-				row.Metrics[name] = append(row.Metrics[name], nil)
-			}
-			row.Metrics[name] = append(row.Metrics[name], &v)
+	for name, v := range e.metrics {
+		for len(row.Metrics[name]) < replicate {
+			row.Metrics[name] = append(row.Metrics[name], nil)
 		}
-		if e.result.Test != nil && e.result.Test.Confusion != nil {
-			c := e.result.Test.Confusion
-			found = &metric.Proportion{K: c.TP, N: c.TP + c.FN}
-		}
+		row.Metrics[name] = append(row.Metrics[name], &v)
+	}
+	if tp, ok := e.metrics["test.tp"]; ok {
+		found = &metric.Proportion{K: int(tp), N: int(tp + e.metrics["test.fn"])}
 	}
 	row.Found = append(row.Found, found)
 	for name, values := range row.Metrics {

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"flowbench/train"
+	"flowbench/experiments/store"
 )
 
 // FindTrial is the folder of the trial that an address names: the folder itself,
@@ -70,11 +70,11 @@ func (s *Study) best(ctx context.Context) (string, error) {
 	}
 	metric, found, most := s.Plan.Metric, -1, 0.0
 	for _, t := range s.Plan.Trials {
-		r := ends[t.Index].result
-		if r == nil || r.State != train.StateDone || s.Plan.Configurations[t.Configuration].Baseline {
+		e := ends[t.Index]
+		if e.state != string(store.Done) || s.Plan.Configurations[t.Configuration].Baseline {
 			continue
 		}
-		v, ok := r.Metrics[metric.Name]
+		v, ok := e.metrics[metric.Name]
 		if metric.Goal == "minimize" {
 			v = -v
 		}

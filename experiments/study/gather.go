@@ -123,7 +123,7 @@ func gatherTrial(folder string) (gathered, error) {
 		Settings: run.Settings(), Overlap: run.Overlap(), Metrics: map[string][]*float64{},
 		Seeds: []uint64{run.Seed}, Folders: []string{folder}, Flows: result.Flows,
 	}
-	addReplicate(&row, 0, end{state: result.State, reason: result.Reason, result: result})
+	addReplicate(&row, 0, end{state: result.State, reason: result.Reason, metrics: result.Metrics})
 	table := &compare.Table{Metric: "validation.average_precision", Maximize: true, Configurations: []compare.Configuration{row}}
 	table.Title = []string{fmt.Sprintf("trial %s of study %s, seed %d", folder, run.Name, run.Seed)}
 	return gathered{folder, result.Flows, table}, nil

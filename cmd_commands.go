@@ -12,6 +12,8 @@ func commands() []*cli.Command {
 		runsCommand(),
 		compareCommand(),
 		scoreCommand(),
+		exportCommand(),
+		importCommand(),
 		serveCommand(),
 		benchCommand(),
 		doctorCommand(),

@@ -19,8 +19,8 @@ import (
 // the log-odds of their mean probability: on the real sample that ranks better
 // than the mean of their logits.
 
-// residualTensor is the checkpoint's name of an autoencoder's residual scales.
-const residualTensor = "score.residual_scale"
+// ResidualTensor is the checkpoint's name of an autoencoder's residual scales.
+const ResidualTensor = "score.residual_scale"
 
 // residualSample bounds how many train rows the residual scales are fitted on:
 // evenly spaced ones, so that the choice needs no seed. A median over 20,000
@@ -200,7 +200,7 @@ func (s *scorer) tensors() []checkpoint.Tensor {
 	for j, v := range s.scale {
 		values[j] = float32(v)
 	}
-	return []checkpoint.Tensor{{Name: residualTensor, Shape: []int{1, len(values)}, Data: values}}
+	return []checkpoint.Tensor{{Name: ResidualTensor, Shape: []int{1, len(values)}, Data: values}}
 }
 
 // ensemble gathers the members' scores of the same rows.

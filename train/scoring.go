@@ -102,16 +102,16 @@ func (m *ModelFile) openMember(weights *checkpoint.File, backend kernels.Backend
 
 // readScale takes the residual scales that tensors wrote.
 func (s *scorer) readScale(weights *checkpoint.File, cols int) error {
-	t, err := weights.Tensor(residualTensor)
+	t, err := weights.Tensor(ResidualTensor)
 	if err != nil {
 		return err
 	}
 	if len(t.Data) != cols {
-		return fmt.Errorf("checkpoint: tensor %q has %d values for %d columns", residualTensor, len(t.Data), cols)
+		return fmt.Errorf("checkpoint: tensor %q has %d values for %d columns", ResidualTensor, len(t.Data), cols)
 	}
 	for j, v := range t.Data {
 		if !(v > 0) {
-			return fmt.Errorf("checkpoint: tensor %q is %v in column %d", residualTensor, v, j)
+			return fmt.Errorf("checkpoint: tensor %q is %v in column %d", ResidualTensor, v, j)
 		}
 		s.scale = append(s.scale, float64(v))
 	}

@@ -8,8 +8,9 @@ import (
 
 // projection takes rows to their coordinates along vectors, from an origin.
 type projection struct {
-	origin []float32
-	onto   *operand
+	origin        []float32
+	vectors, bias []float32 // what onto was packed from
+	onto          *operand
 }
 
 // newProjection is that onto the rows of vectors, which are count×len(origin),
@@ -30,6 +31,7 @@ func newProjection(vectors, origin []float64, count int) *projection {
 		}
 		bias[c] = float32(rest)
 	}
+	p.vectors, p.bias = short, bias
 	p.onto = newOperand(short, bias, depth, count)
 	return p
 }

@@ -15,7 +15,7 @@ const FeatureWeightName = "loss.feature_weight"
 // What a norm adds to the variance, and the share of a batch in the running
 // statistics: PyTorch's defaults for LayerNorm and BatchNorm1d.
 const (
-	normEpsilon  = 1e-5
+	NormEpsilon  = 1e-5
 	normMomentum = 0.1
 )
 
@@ -119,9 +119,9 @@ func (b *builder) norm(kind string, i int, h *gorgonia.Node, width int) (*gorgon
 	row := func(name string) *gorgonia.Node { return b.input(fmt.Sprintf("norm%d.%s", i, name), 1, width) }
 	gain, bias := row("gain"), row("bias")
 	if kind == layerwise {
-		return LayerNorm(h, gain, bias, normEpsilon)
+		return LayerNorm(h, gain, bias, NormEpsilon)
 	}
-	y, _, _, err := BatchNorm(h, gain, bias, row("running_mean"), row("running_variance"), normEpsilon, normMomentum, b.clock)
+	y, _, _, err := BatchNorm(h, gain, bias, row("running_mean"), row("running_variance"), NormEpsilon, normMomentum, b.clock)
 	return y, err
 }
 

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"flowbench/data/prepared"
+	"flowbench/experiments/dataset"
+	"flowbench/experiments/spec"
+	"flowbench/experiments/study"
+	"flowbench/kernels"
+	"flowbench/train"
+	"flowbench/train/export"
+)
+
+func exportCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "export",
+		Usage:     "take a finished run's model to other programs: ONNX, safetensors, npz",
+		ArgsUsage: "RUN",
+		Description: "RUN is a trial's folder, STUDY:3, STUDY:best, or the folder that flowbench train wrote.\n" +
+			"The bundle is a new folder with the weights in each format, schema.json, MODEL_CARD.md\n" +
+			"and manifest.json, which has the SHA-256 of every file. The same run gives the same\n" +
+			"bytes. model.onnx (operator set 17) reads raw feature values, float32 [N, d], and gives\n" +
+			"score, float64 [N]: imputation, logarithm and scaling are inside.\n\n" +
+			"--verify runs model.onnx by ONNX Runtime in Node.js (npm package onnxruntime-node) on\n" +
+			"1,000 flows and on rows with NaN, infinities, zeros and extremes. Largest difference\n" +
+			"1e-5, as a share of the score where that is above 1, and the same decisions: else\n" +
+			"nothing is exported. The figures are in verify.json.\n\n" +
+			"example: flowbench export runs/demo:best --out demo-model",
+		Flags: []cli.Flag{
+			&cli.StringSliceFlag{Name: "format", Usage: "`format` of the weights, several with commas or again: " + strings.Join(export.Formats(), ", ") + " (default: all)"},
+			&cli.StringFlag{Name: "layout", Value: export.Plain, Usage: "`layout` of safetensors and npz: plain (dense weights inputs by outputs), torch (outputs by inputs)"},
+			&cli.StringFlag{Name: "out", Usage: "new `folder` of the bundle (default: export in the trial's folder)"},
+			&cli.BoolFlag{Name: "verify", Usage: "hold the ONNX model against the run's own scores"},
+			simdFlag(),
+		},
+		Action: runExport,
+	}
+}
+
+func runExport(c *cli.Context) error {
+	address, err := oneArgument(c, "a run, such as runs/demo:best,")
+	if err != nil {
+		return err
+	}
+	opt, err := exportOptions(c)
+	if err != nil {
+		return err
+	}
+	backend, err := scoreBackend(c.String("simd"))
+	if err != nil {
+		return err
+	}
+	dir, err := study.FindTrial(c.Context, address)
+	if err != nil {
+		return err
+	}
+	f, err := train.OpenFinished(dir)
+	if err != nil {
+		return err
+	}
+	out := c.String("out")
+	if out == "" {
+		out = filepath.Join(dir, "export")
+	}
+	var proof *export.Proof
+	if c.Bool("verify") {
+		opt.Verify = func(ctx context.Context, path string) (*export.Proof, error) {
+			proof, err = verifyExport(ctx, f, backend, path)
+			return proof, err
+		}
+	}
+	if err := export.Write(c.Context, out, f, opt); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "%s: %s in %s\n", out, f.Model.Config.Model.Kind, strings.Join(opt.Formats, ", "))
+	if proof != nil {
+		fmt.Fprintf(c.App.Writer, "verified: %d rows by %s, largest difference %.2g, %d alerts, %d decisions differ\n", proof.Rows, proof.Runtime, proof.Largest, proof.Alerts, proof.Different)
+	}
+	return nil
+}
+
+// exportOptions reads the flags.
+func exportOptions(c *cli.Context) (export.Options, error) {
+	opt := export.Options{Layout: c.String("layout")}
+	for _, words := range c.StringSlice("format") {
+		for _, word := range strings.Split(words, ",") {
+			if !slices.Contains(export.Formats(), word) {
+				return opt, usageError(fmt.Sprintf("--format %s is none that there is: write %s%s; see flowbench export --help", word, strings.Join(export.Formats(), ", "), didYouMean(word, export.Formats())))
+			}
+			if !slices.Contains(opt.Formats, word) {
+				opt.Formats = append(opt.Formats, word)
+			}
+		}
+	}
+	if opt.Formats == nil {
+		opt.Formats = export.Formats()
+	}
+	layouts := []string{export.Plain, export.Torch}
+	switch {
+	case !slices.Contains(layouts, opt.Layout):
+		return opt, usageError(fmt.Sprintf("--layout %s is none that there is: write %s%s; see flowbench export --help", opt.Layout, strings.Join(layouts, ", "), didYouMean(opt.Layout, layouts)))
+	case c.Bool("verify") && !slices.Contains(opt.Formats, "onnx"):
+		return opt, usageError("--verify runs the ONNX model: add onnx to --format; see flowbench export --help")
+	}
+	return opt, nil
+}
+
+// verifyRows is how many flows a proof takes.
+const verifyRows = 1000
+
+// verifyExport holds the ONNX model at path against f.
+func verifyExport(ctx context.Context, f *train.Finished, backend kernels.Backend, path string) (*export.Proof, error) {
+	set, from, closing, err := verifyFlows(ctx, f.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer closing()
+	names := set.Manifest().Columns
+	columns, err := f.Model.Scaler.Locate(names)
+	if err != nil {
+		return nil, err
+	}
+	features, rows := set.Features(), int(set.Manifest().Rows)
+	x := make([]float32, 0, verifyRows*len(columns))
+	for i := range verifyRows { // evenly spaced, each more than once where there are fewer
+		row := i * rows / verifyRows
+		for _, column := range columns {
+			x = append(x, features[row*len(names)+column])
+		}
+	}
+	return export.Verify(ctx, f, backend, path, x, from)
+}
+
+// verifyFlows opens the flows of the study that the trial in dir belongs to.
+func verifyFlows(ctx context.Context, dir string) (set *prepared.Set, from string, closing func() error, err error) {
+	s, err := spec.Load(filepath.Join(dir, "spec.yaml"))
+	if err != nil {
+		return nil, "", nil, fmt.Errorf("--verify takes flows of the run's study: %w", err)
+	}
+	run, err := s.With(nil)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	if set, err = dataset.Open(ctx, run.Data, filepath.Join(dir, "..", "..", "data"), nil); err != nil {
+		return nil, "", nil, fmt.Errorf("--verify takes flows of the run's study: %w", err)
+	}
+	return set, strings.Join(run.Data.Source, " "), set.Close, nil
+}
+
+func importCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "import",
+		Usage:     "make a run of an exported bundle, which scores the same",
+		ArgsUsage: "BUNDLE",
+		Description: "BUNDLE is a folder that flowbench export wrote, with safetensors among its formats, in\n" +
+			"either layout. The new folder is a trial's, which score and export take. It holds the\n" +
+			"weights to the bit: their SHA-256 must be the one that training wrote.\n\n" +
+			"example: flowbench import demo-model --out runs/imported",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "out", Required: true, Usage: "new `folder` of the run"},
+		},
+		Action: runImport,
+	}
+}
+
+func runImport(c *cli.Context) error {
+	bundle, err := oneArgument(c, "a bundle's folder")
+	if err != nil {
+		return err
+	}
+	if err := export.Import(bundle, c.String("out")); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "%s: imported; flowbench score %s FLOWS gives verdicts\n", c.String("out"), c.String("out"))
+	return nil
+}

@@ -1,0 +1,114 @@
+package detect
+
+import (
+	"fmt"
+	"slices"
+
+	"flowbench/train/checkpoint"
+)
+
+// What a fitted detector computes, as numbers that another program can follow.
+// All slices are copies. Each panics for a detector that is not fitted.
+
+// Affine takes a row x to Vectors·(x - Origin) + Bias, one value a vector.
+// Origin, Vectors and Bias are the float32 values that scores are made with;
+// Bias makes up for what rounding took of Origin.
+type Affine struct {
+	Origin  []float32 // cols
+	Vectors []float32 // Count×cols
+	Bias    []float32 // Count
+	Count   int
+}
+
+// Scoring is the projection whose squared length is the score.
+func (p *PCA) Scoring() Affine {
+	p.shape.mustBeFitted()
+	return p.scoring.affine()
+}
+
+// Coordinates is the projection that Transform writes.
+func (p *PCA) Coordinates() Affine {
+	p.shape.mustBeFitted()
+	return p.coordinates.affine()
+}
+
+// Before is the PCA that stands before the detector.
+func (p *Projected) Before() *PCA { return &p.pca }
+
+// Clusters is how many centroids there are.
+func (k *KMeans) Clusters() int {
+	k.shape.mustBeFitted()
+	return len(k.spread)
+}
+
+// Spreads are what the distances to the centroids are divided by, or nil where
+// the score is the distance itself.
+func (k *KMeans) Spreads() []float64 {
+	k.shape.mustBeFitted()
+	if !k.options.Spread {
+		return nil
+	}
+	return slices.Clone(k.spread)
+}
+
+// Mixture is a Gaussian mixture: the logarithm of the weighted density of
+// component c is Constant[c] - |z|²/2, where z is Scale·(x - mean) for a Full or
+// Tied covariance and the elementwise product for the others.
+type Mixture struct {
+	Covariance string
+	Components int
+	Cols       int
+	Mean       []float64 // Components×Cols
+	// Scale is Components×Cols×Cols lower triangles for Full, one for Tied, else
+	// Components×Cols.
+	Scale    []float64
+	Constant []float64 // Components
+}
+
+// Mixture is the fitted one.
+func (g *GMM) Mixture() Mixture {
+	g.shape.mustBeFitted()
+	m := g.mixture
+	return Mixture{m.covariance, m.k, m.cols, slices.Clone(m.mean), slices.Clone(m.scale), slices.Clone(m.constant)}
+}
+
+func (s shape) mustBeFitted() {
+	if s.cols == 0 {
+		panic("detect: the detector is not fitted")
+	}
+}
+
+func (p *projection) affine() Affine {
+	return Affine{slices.Clone(p.origin), slices.Clone(p.vectors), slices.Clone(p.bias), p.onto.cols}
+}
+
+// Open makes the detector that a file of Save holds, whichever it is.
+func Open(f *checkpoint.File) (Detector, error) {
+	var d Detector
+	switch kind := f.Metadata["detector"]; kind {
+	case "pca":
+		d = NewPCA(PCAOptions{})
+	case "kmeans":
+		d = NewKMeans(KMeansOptions{})
+	case "gmm":
+		d = NewGMM(GMMOptions{})
+	case "dbscan":
+		d = NewDBSCAN(DBSCANOptions{})
+	case "nearest":
+		d = NewNearest(NearestOptions{})
+	case "isolation_forest":
+		d = NewIsolationForest(IsolationForestOptions{})
+	case "logistic_regression":
+		d = NewLogisticRegression()
+	case "majority":
+		d = NewMajority()
+	case "best_single_feature":
+		d = NewBestSingleFeature()
+	default:
+		return nil, fmt.Errorf("detect: the file holds the detector %q, which is none of ours", kind)
+	}
+	if _, projected := f.Metadata[pcaPrefix+"detector"]; projected {
+		d = NewProjected(PCAOptions{}, d)
+	}
+	return d, d.Load(f)
+}

@@ -1,0 +1,126 @@
+package export
+
+import (
+	"math"
+
+	"flowbench/train/checkpoint"
+	"flowbench/train/detect"
+	"flowbench/train/export/onnx"
+)
+
+// detector adds a fitted one, by float64: what cancels in float32 differs from
+// machine to machine.
+func (b *builder) detector(weights *checkpoint.File, x onnx.Value) (onnx.Value, error) {
+	d, err := detect.Open(weights)
+	if err != nil {
+		return "", err
+	}
+	if p, ok := d.(*detect.Projected); ok {
+		coordinates := b.affine(p.Before().Coordinates(), x)
+		x, d = b.Cast(coordinates, onnx.Float32), p.Then()
+	}
+	switch d := d.(type) {
+	case *detect.LogisticRegression:
+		return b.logistic(d, x), nil
+	case *detect.PCA:
+		a := d.Scoring()
+		if a.Count == 0 { // all is kept, and nothing left to score
+			return b.Binary("Mul", b.SumRows(b.Cast(x, onnx.Float64)), b.Double("zero", 0)), nil
+		}
+		return b.SumRows(b.square(b.affine(a, x))), nil
+	case *detect.KMeans:
+		return b.kmeans(d, x), nil
+	case *detect.GMM:
+		return b.mixture(d.Mixture(), x), nil
+	}
+	return "", &UnsupportedError{b.model.Config.Model.Kind, "its score is a search of trees or of many rows, which ONNX would only blow up, or a rule of one line"}
+}
+
+// affine adds what a does to rows.
+func (b *builder) affine(a detect.Affine, x onnx.Value) onnx.Value {
+	cols := len(a.Origin)
+	moved := b.Cast(b.Binary("Sub", x, b.Floats("origin", a.Origin, 1, cols)), onnx.Float64)
+	vectors := b.Doubles("vectors", transposed(widened(a.Vectors), a.Count, cols), cols, a.Count)
+	return b.Binary("Add", b.Binary("MatMul", moved, vectors), b.Doubles("bias", widened(a.Bias), 1, a.Count))
+}
+
+// logistic adds w·x + b.
+func (b *builder) logistic(l *detect.LogisticRegression, x onnx.Value) onnx.Value {
+	weight, intercept, _ := l.Coefficients()
+	product := b.Binary("MatMul", b.Cast(x, onnx.Float64), b.Doubles("weight", weight, len(weight), 1))
+	return b.Binary("Add", product, b.Double("intercept", intercept))
+}
+
+// kmeans adds the distance to the nearest centroid. Which is nearest is asked of
+// |c|² - 2·x·c, as seen from the centroids' mean; the distance itself is taken of
+// the differences, so that a small one keeps its digits.
+func (b *builder) kmeans(k *detect.KMeans, x onnx.Value) onnx.Value {
+	centroids, clusters := k.Centroids(), k.Clusters()
+	cols := len(centroids) / clusters
+	origin := make([]float64, cols)
+	for i, v := range centroids {
+		origin[i%cols] += v / float64(clusters)
+	}
+	doubled, squares := make([]float64, len(centroids)), make([]float64, clusters)
+	for i, v := range centroids {
+		v -= origin[i%cols]
+		doubled[i] = -2 * v
+		squares[i/cols] += v * v
+	}
+	wide := b.Cast(x, onnx.Float64)
+	moved := b.Binary("Sub", wide, b.Doubles("origin", origin, 1, cols))
+	products := b.Binary("MatMul", moved, b.Doubles("doubled", transposed(doubled, clusters, cols), cols, clusters))
+	nearest := b.Least(b.Binary("Add", products, b.Doubles("squares", squares, 1, clusters)))
+	centroid := b.Op("Gather", []onnx.Value{b.Doubles("centroids", centroids, clusters, cols), nearest}, onnx.Attribute{Name: "axis", Value: 0})
+	distance := b.Unary("Sqrt", b.SumRows(b.square(b.Binary("Sub", wide, centroid))))
+	spreads := k.Spreads()
+	if spreads == nil {
+		return distance
+	}
+	spread := b.Op("Gather", []onnx.Value{b.Doubles("spread", spreads, clusters, 1), nearest}, onnx.Attribute{Name: "axis", Value: 0})
+	return b.Binary("Div", distance, spread)
+}
+
+// mixture adds the negative logarithm of the density.
+func (b *builder) mixture(m detect.Mixture, x onnx.Value) onnx.Value {
+	wide := b.Cast(x, onnx.Float64)
+	dense := m.Covariance == detect.Full || m.Covariance == detect.Tied
+	size := len(m.Scale)
+	if m.Covariance != detect.Tied {
+		size /= m.Components
+	}
+	var densities []onnx.Value
+	var scale onnx.Value
+	for c := range m.Components {
+		if c == 0 || m.Covariance != detect.Tied {
+			part := m.Scale[c*size : (c+1)*size]
+			if dense {
+				scale = b.Doubles("scale", transposed(part, m.Cols, m.Cols), m.Cols, m.Cols)
+			} else {
+				scale = b.Doubles("scale", part, 1, m.Cols)
+			}
+		}
+		z := b.Binary("Sub", wide, b.Doubles("mean", m.Mean[c*m.Cols:(c+1)*m.Cols], 1, m.Cols))
+		if dense {
+			z = b.Binary("MatMul", z, scale)
+		} else {
+			z = b.Binary("Mul", z, scale)
+		}
+		half := b.Binary("Mul", b.SumRows(b.square(z)), b.Double("half", 0.5))
+		densities = append(densities, b.Binary("Sub", b.Double("constant", m.Constant[c]), half))
+	}
+	score := b.Unary("Neg", b.logSumExp(b.Op("Concat", densities, onnx.Attribute{Name: "axis", Value: 1})))
+	// As train: what is too far off for any number.
+	return b.Binary("Min", score, b.Double("bound", math.MaxFloat64))
+}
+
+// transposed is the cols×rows transpose of rows×cols values.
+func transposed[T any](values []T, rows, cols int) []T {
+	out := make([]T, len(values))
+	for i := range rows {
+		for j := range cols {
+			out[j*rows+i] = values[i*cols+j]
+		}
+	}
+	return out
+}

@@ -127,15 +127,33 @@ func verifyExport(ctx context.Context, f *train.Finished, backend kernels.Backen
 	if err != nil {
 		return nil, err
 	}
-	features, rows := set.Features(), int(set.Manifest().Rows)
-	x := make([]float32, 0, verifyRows*len(columns))
-	for i := range verifyRows { // evenly spaced, each more than once where there are fewer
-		row := i * rows / verifyRows
+	features := set.Features()
+	var x []float32
+	for _, row := range proofRows(f.Model, set) {
 		for _, column := range columns {
 			x = append(x, features[row*len(names)+column])
 		}
 	}
 	return export.Verify(ctx, f, backend, path, x, from)
+}
+
+// proofRows are verifyRows of the set's rows, evenly spaced, each more than once
+// where there are fewer, and up to a tenth as many of those that are attacks to the
+// model, so that decisions of both kinds are compared.
+func proofRows(m *train.ModelFile, set *prepared.Set) []int {
+	var rows, attacks []int
+	for i, label := range set.Labels() {
+		if int(label) < len(m.LabelClass) && m.LabelClass[label] > 0 {
+			attacks = append(attacks, i)
+		}
+	}
+	for i := range verifyRows {
+		rows = append(rows, i*len(set.Labels())/verifyRows)
+	}
+	for i := range min(len(attacks), verifyRows/10) {
+		rows = append(rows, attacks[i*len(attacks)/min(len(attacks), verifyRows/10)])
+	}
+	return rows
 }
 
 // verifyFlows opens the flows of the study that the trial in dir belongs to.

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"flowbench/train"
 )
 
 // trained trains the one model that the section describes, on synthetic flows;
@@ -115,10 +117,11 @@ func TestONNXOfEveryKindScoresTheSame(t *testing.T) {
 			var proof struct {
 				Rows      int     `json:"rows"`
 				Largest   float64 `json:"largest_difference"`
+				Alerts    int     `json:"alerts"`
 				Different int     `json:"different_decisions"`
 			}
 			raw, err := os.ReadFile("bundle/verify.json")
-			if err != nil || json.Unmarshal(raw, &proof) != nil || proof.Rows <= 1000 || proof.Largest > 1e-5 || proof.Different != 0 {
+			if err != nil || json.Unmarshal(raw, &proof) != nil || proof.Rows <= 1000 || proof.Largest > 1e-5 || proof.Alerts == 0 || proof.Alerts == proof.Rows || proof.Different != 0 {
 				t.Errorf("%v: %s", err, raw)
 			}
 			outputs := "['score']"
@@ -261,6 +264,30 @@ func TestExportSaysWhatIsWrong(t *testing.T) {
 	}
 	if _, err := os.Stat("a"); err == nil {
 		t.Error("a refused export left a folder")
+	}
+}
+
+// TestVerifyFindsAnotherModel holds the scores of one run against the ONNX model
+// of another.
+func TestVerifyFindsAnotherModel(t *testing.T) {
+	wantRuntime(t)
+	trained(t, "kind: dnn, hidden: [8]")
+	if code, _, log := flowbench(t, "train", "model.yaml", "--out", "other", "--device", "cpu", "--set", "model.hidden=[7]"); code != 0 {
+		t.Fatal(log)
+	}
+	if code, _, log := flowbench(t, "export", "other", "--out", "bundle"); code != 0 {
+		t.Fatal(log)
+	}
+	f, err := train.OpenFinished("run/trials/0003")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend, err := scoreBackend("auto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := verifyExport(t.Context(), f, backend, "bundle/model.onnx"); err == nil || !strings.Contains(err.Error(), "the model is not exported") {
+		t.Errorf("the models agree: %v", err)
 	}
 }
 

@@ -52,24 +52,30 @@ func (k *KMeans) Spreads() []float64 {
 }
 
 // Mixture is a Gaussian mixture: the logarithm of the weighted density of
-// component c is Constant[c] - |z|²/2, where z is Scale·(x - mean) for a Full or
-// Tied covariance and the elementwise product for the others.
+// component c is Constant[c] - |z|²/2. For a Full or Tied covariance z is what
+// Whitening[c] takes a row to, else the elementwise product of Scale and x - Mean.
 type Mixture struct {
-	Covariance string
-	Components int
-	Cols       int
-	Mean       []float64 // Components×Cols
-	// Scale is Components×Cols×Cols lower triangles for Full, one for Tied, else
-	// Components×Cols.
-	Scale    []float64
-	Constant []float64 // Components
+	Components, Cols int
+	Constant         []float64 // Components
+	Whitening        []Affine  // Components; nil for a Diagonal or Spherical covariance
+	Mean, Scale      []float64 // Components×Cols; Scale is nil where Whitening is not
 }
 
 // Mixture is the fitted one.
 func (g *GMM) Mixture() Mixture {
 	g.shape.mustBeFitted()
 	m := g.mixture
-	return Mixture{m.covariance, m.k, m.cols, slices.Clone(m.mean), slices.Clone(m.scale), slices.Clone(m.constant)}
+	out := Mixture{Components: m.k, Cols: m.cols, Constant: slices.Clone(m.constant), Mean: slices.Clone(m.mean)}
+	if !m.dense() {
+		out.Scale = slices.Clone(m.scale)
+		return out
+	}
+	for c := range m.k {
+		vectors, bias := m.whitening(c, c)
+		origin := slices.Clone(m.origin[c*m.cols : (c+1)*m.cols])
+		out.Whitening = append(out.Whitening, Affine{origin, vectors, bias, m.cols})
+	}
+	return out
 }
 
 func (s shape) mustBeFitted() {

@@ -78,8 +78,14 @@ func (m *mixture) prepare() {
 // seenFrom is what takes rows, less the mean of a component, to the whitened
 // coordinates of another. Near that mean little of float32's digits is lost.
 func (m *mixture) seenFrom(from, component int) *operand {
+	vectors, bias := m.whitening(from, component)
+	return newOperand(vectors, bias, m.cols, m.cols)
+}
+
+// whitening is the float32 values of seenFrom.
+func (m *mixture) whitening(from, component int) (vectors, bias []float32) {
 	scale, d := m.scaleOf(component), m.cols
-	vectors, bias := make([]float32, d*d), make([]float32, d)
+	vectors, bias = make([]float32, d*d), make([]float32, d)
 	for i := range d {
 		sum := 0.0
 		for j := range i + 1 {
@@ -89,7 +95,7 @@ func (m *mixture) seenFrom(from, component int) *operand {
 		}
 		bias[i] = float32(sum)
 	}
-	return newOperand(vectors, bias, d, d)
+	return vectors, bias
 }
 
 // lookRows is how many rows are looked at at once: whitened by each of four

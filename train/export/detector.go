@@ -83,28 +83,15 @@ func (b *builder) kmeans(k *detect.KMeans, x onnx.Value) onnx.Value {
 
 // mixture adds the negative logarithm of the density.
 func (b *builder) mixture(m detect.Mixture, x onnx.Value) onnx.Value {
-	wide := b.Cast(x, onnx.Float64)
-	dense := m.Covariance == detect.Full || m.Covariance == detect.Tied
-	size := len(m.Scale)
-	if m.Covariance != detect.Tied {
-		size /= m.Components
-	}
 	var densities []onnx.Value
-	var scale onnx.Value
 	for c := range m.Components {
-		if c == 0 || m.Covariance != detect.Tied {
-			part := m.Scale[c*size : (c+1)*size]
-			if dense {
-				scale = b.Doubles("scale", transposed(part, m.Cols, m.Cols), m.Cols, m.Cols)
-			} else {
-				scale = b.Doubles("scale", part, 1, m.Cols)
-			}
-		}
-		z := b.Binary("Sub", wide, b.Doubles("mean", m.Mean[c*m.Cols:(c+1)*m.Cols], 1, m.Cols))
-		if dense {
-			z = b.Binary("MatMul", z, scale)
+		var z onnx.Value
+		if m.Whitening != nil {
+			z = b.affine(m.Whitening[c], x)
 		} else {
-			z = b.Binary("Mul", z, scale)
+			part := func(all []float64) []float64 { return all[c*m.Cols : (c+1)*m.Cols] }
+			z = b.Binary("Sub", b.Cast(x, onnx.Float64), b.Doubles("mean", part(m.Mean), 1, m.Cols))
+			z = b.Binary("Mul", z, b.Doubles("scale", part(m.Scale), 1, m.Cols))
 		}
 		half := b.Binary("Mul", b.SumRows(b.square(z)), b.Double("half", 0.5))
 		densities = append(densities, b.Binary("Sub", b.Double("constant", m.Constant[c]), half))

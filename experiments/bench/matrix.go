@@ -94,6 +94,7 @@ func (m *Matrix) balanced() []float32 {
 // order is the rows in random order, which batches are cut from.
 func (m *Matrix) order(seed uint64) []int32 {
 	rows := make([]int32, m.Rows)
-	kernels.Permutation(rows, seed, 0, 0)
+	shuffle := kernels.NewShuffle(m.Rows, seed, 0, 0)
+	shuffle.Fill(rows, 0)
 	return rows
 }

@@ -145,7 +145,8 @@ func compareTraining(t *testing.T, n network, o Optimizer, update func(t testing
 	}
 	order := make([]int32, table)
 	for step := range steps {
-		kernels.Permutation(order, 1, 2, uint64(step))
+		shuffle := kernels.NewShuffle(table, 1, 2, uint64(step))
+		shuffle.Fill(order, 0)
 		clock := *m.Clock
 		gotLoss := got.step(t, order[:rows], &clock)
 		bx, by := gather(x, y, order[:rows])
@@ -335,7 +336,8 @@ func TestGoldenLosses(t *testing.T) {
 		var b strings.Builder
 		order := make([]int32, 64)
 		for step := range uint64(10) {
-			kernels.Permutation(order, 1, 0, step)
+			shuffle := kernels.NewShuffle(len(order), 1, 0, step)
+			shuffle.Fill(order, 0)
 			fmt.Fprintf(&b, "%.7g\n", c.step(t, order[:16], &Clock{Seed: 1, Step: step + 1}))
 		}
 		golden(t, file, b.String())

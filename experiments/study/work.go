@@ -420,7 +420,11 @@ func (w *Worker) trainLogged(ctx context.Context, claim *store.Claim, run *spec.
 	if result.State == train.StatePaused {
 		return result, nil
 	}
-	return result, events.End(result.Metrics, tensorboard.Succeeded)
+	status := tensorboard.Succeeded
+	if result.State == train.StateDiverged {
+		status = tensorboard.Failed
+	}
+	return result, events.End(result.Metrics, status)
 }
 
 // openEvents opens the trial's curves for TensorBoard.

@@ -5,7 +5,7 @@
 // TPE by Wilcoxon's signed-rank test over seeds, and counts the epochs that ASHA
 // trains until it is at least as good as the whole of random search.
 //
-//	usage: search BINARY SEEDS FOLDER
+//	usage: search [-first SEED] [-configurations N] [-asha=false] BINARY SEEDS FOLDER
 //
 // Exit 1 where TPE is not better at p < 0.05, or the median of ASHA's shares of
 // epochs is above a third.
@@ -14,6 +14,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -25,12 +26,8 @@ import (
 	"flowbench/experiments/compare/significance"
 )
 
-// trials is the number of configurations of random search and of TPE. ASHA may look
-// at wider times as many.
-const (
-	trials = 24
-	wider  = 4
-)
+// wider is how many times as many configurations ASHA may look at.
+const wider = 4
 
 // space is what is searched. The measure is validation loss, not average precision:
 // the validation part holds a handful of attacks, so that average precision takes
@@ -58,16 +55,22 @@ sweep:
 const asha = "  early_terminate: {type: asha, min_epochs: 1, eta: 3}\n"
 
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: search BINARY SEEDS FOLDER")
+	m := measurement{}
+	flag.IntVar(&m.first, "first", 1, "seed of the first study")
+	flag.IntVar(&m.configurations, "configurations", 24, "of random search and of TPE")
+	flag.BoolVar(&m.asha, "asha", true, "measure ASHA as well")
+	flag.Parse()
+	if flag.NArg() != 3 {
+		fmt.Fprintln(os.Stderr, "usage: search [-first SEED] [-configurations N] [-asha=false] BINARY SEEDS FOLDER")
 		os.Exit(2)
 	}
-	seeds, err := strconv.Atoi(os.Args[2])
+	seeds, err := strconv.Atoi(flag.Arg(1))
 	if err != nil || seeds < 1 {
-		fmt.Fprintf(os.Stderr, "search: SEEDS is %q, not a number from 1\n", os.Args[2])
+		fmt.Fprintf(os.Stderr, "search: SEEDS is %q, not a number from 1\n", flag.Arg(1))
 		os.Exit(2)
 	}
-	good, err := measure(os.Args[1], seeds, os.Args[3])
+	m.binary, m.folder = flag.Arg(0), flag.Arg(2)
+	good, err := m.run(seeds)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "search:", err)
 	}
@@ -76,28 +79,50 @@ func main() {
 	}
 }
 
-// measure prints a line a seed and both verdicts, and says whether both hold.
-func measure(binary string, seeds int, folder string) (bool, error) {
+// measurement is what is measured, with which program, in which folder.
+type measurement struct {
+	first, configurations int
+	asha                  bool
+	binary, folder        string
+}
+
+// run prints a line a seed and the verdicts, and says whether they hold.
+func (m measurement) run(seeds int) (bool, error) {
 	var gains, shares []float64
-	fmt.Println("seed  random best  TPE best     ASHA's share of random's epochs")
-	for seed := 1; seed <= seeds; seed++ {
-		random, err := sweep(binary, folder, "random", trials, seed, "")
+	fmt.Println("seed  random's best  TPE's best  ASHA's share of random's epochs")
+	for seed := m.first; seed < m.first+seeds; seed++ {
+		random, err := m.sweep("random", m.configurations, seed, "")
 		if err != nil {
 			return false, err
 		}
-		tpe, err := sweep(binary, folder, "tpe", trials, seed, "")
+		tpe, err := m.sweep("tpe", m.configurations, seed, "")
 		if err != nil {
 			return false, err
 		}
-		pruned, err := sweep(binary, folder, "random", trials*wider, seed, asha)
-		if err != nil {
-			return false, err
+		gains = append(gains, math.Log(bestEnd(random))-math.Log(bestEnd(tpe)))
+		fmt.Printf("%4d  %.5g  %.5g", seed, bestEnd(random), bestEnd(tpe))
+		if m.asha {
+			pruned, err := m.sweep("random", m.configurations*wider, seed, asha)
+			if err != nil {
+				return false, err
+			}
+			shares = append(shares, share(slices.Concat(random...), slices.Concat(pruned...)))
+			fmt.Printf("  %.3f", shares[len(shares)-1])
 		}
-		gains = append(gains, math.Log(slices.Min(random))-math.Log(slices.Min(tpe)))
-		shares = append(shares, share(random, pruned))
-		fmt.Printf("%4d  %.5g  %.5g  %.3f\n", seed, slices.Min(random), slices.Min(tpe), shares[seed-1])
+		fmt.Println()
 	}
-	return verdicts(gains, shares), nil
+	better := tpeVerdict(gains)
+	return (!m.asha || ashaVerdict(shares)) && better, nil
+}
+
+// bestEnd is the least loss that a trial ended with, which is what a study ranks
+// by and what TPE is told.
+func bestEnd(curves [][]float64) float64 {
+	best := math.Inf(1)
+	for _, c := range curves {
+		best = min(best, c[len(c)-1])
+	}
+	return best
 }
 
 // share is the epochs of pruned until it is no worse than the best of plain, over
@@ -111,25 +136,31 @@ func share(plain, pruned []float64) float64 {
 	return float64(at+1) / float64(len(plain))
 }
 
-// verdicts prints the medians and the p-values, two-sided.
-func verdicts(gains, shares []float64) bool {
+// tpeVerdict prints the median gain and its two-sided p-value.
+func tpeVerdict(gains []float64) bool {
+	gain, test := median(gains), significance.SignedRank(gains)
+	fmt.Printf("TPE: median gain %.3f in log loss over random, p = %.3g\n", gain, test.P)
+	if gain > 0 && test.P < 0.05 {
+		return true
+	}
+	fmt.Println("FAILED: TPE is not better than random at p < 0.05")
+	return false
+}
+
+// ashaVerdict prints the median share and the two-sided p-value of its being a third.
+func ashaVerdict(shares []float64) bool {
 	under := make([]float64, len(shares))
 	for i, s := range shares {
 		// A share that was never reached ranks last, whatever its size.
 		under[i] = 1.0/3 - min(s, 1e6)
 	}
-	tpe, third := significance.SignedRank(gains), significance.SignedRank(under)
-	gain, part := median(gains), median(shares)
-	fmt.Printf("TPE: median gain %.3f in log loss over random, p = %.3g\n", gain, tpe.P)
-	fmt.Printf("ASHA: median share %.3f, against a third p = %.3g\n", part, third.P)
-	better, cheap := gain > 0 && tpe.P < 0.05, part <= 1.0/3
-	if !better {
-		fmt.Println("FAILED: TPE is not better than random at p < 0.05")
+	part, test := median(shares), significance.SignedRank(under)
+	fmt.Printf("ASHA: median share %.3f, against a third p = %.3g\n", part, test.P)
+	if part <= 1.0/3 {
+		return true
 	}
-	if !cheap {
-		fmt.Println("FAILED: ASHA needs more than a third of random's epochs")
-	}
-	return better && cheap
+	fmt.Println("FAILED: ASHA needs more than a third of random's epochs")
+	return false
 }
 
 func median(values []float64) float64 {
@@ -138,11 +169,11 @@ func median(values []float64) float64 {
 	return sorted[(n-1)/2]/2 + sorted[n/2]/2
 }
 
-// sweep runs one study and returns the validation loss of every epoch it trained,
-// trial after trial in the order of the plan, which is a schedule that one worker
+// sweep runs one study and returns the validation losses of the epochs of each
+// trial, in the order of the plan, which is a schedule that one worker
 // could have followed. A loss that is not a number counts as +Inf.
-func sweep(binary, folder, method string, configurations, seed int, terminate string) ([]float64, error) {
-	dir, err := os.MkdirTemp(folder, fmt.Sprintf("%s-%d-*", method, seed))
+func (m measurement) sweep(method string, configurations, seed int, terminate string) ([][]float64, error) {
+	dir, err := os.MkdirTemp(m.folder, fmt.Sprintf("%s-%d-*", method, seed))
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +185,7 @@ func sweep(binary, folder, method string, configurations, seed int, terminate st
 	if err := os.WriteFile(spec, []byte(text), 0o644); err != nil {
 		return nil, err
 	}
-	command := exec.Command(binary, "sweep", spec, "--out", filepath.Join(dir, "study"), "--workers", "2", "--device", "cpu")
+	command := exec.Command(m.binary, "sweep", spec, "--out", filepath.Join(dir, "study"), "--workers", "2", "--device", "cpu")
 	if out, err := command.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%s: %w\n%s", spec, err, out)
 	}
@@ -163,10 +194,14 @@ func sweep(binary, folder, method string, configurations, seed int, terminate st
 		return nil, err
 	}
 	slices.Sort(curves)
-	var losses []float64
+	var losses [][]float64
 	for _, curve := range curves {
-		if losses, err = epochs(losses, curve); err != nil {
+		trained, err := epochs(curve)
+		if err != nil {
 			return nil, err
+		}
+		if len(trained) > 0 {
+			losses = append(losses, trained)
 		}
 	}
 	if len(losses) == 0 {
@@ -175,8 +210,8 @@ func sweep(binary, folder, method string, configurations, seed int, terminate st
 	return losses, nil
 }
 
-// epochs appends the validation losses of one trial's curve.
-func epochs(losses []float64, path string) ([]float64, error) {
+// epochs are the validation losses of one trial's curve.
+func epochs(path string) (losses []float64, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err

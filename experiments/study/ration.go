@@ -24,14 +24,16 @@ const rationMargin = 1.1
 
 // ration admits trials to a device as its memory allows. The first one trains
 // alone, which shows what one needs; from then on another begins only where that
-// much is free. A Backend without a memory of its own admits all.
+// much is free beside what is kept for those that train, which take their memory
+// some time after they begin, and give it back between the networks of an
+// ensemble. A Backend without a memory of its own admits all.
 type ration struct {
 	device rationed // nil: admits all
 
 	mu       sync.Mutex
 	training int
-	alone    bool  // the one that trains began alone, when before bytes were free
-	before   int64 // free bytes then
+	alone    bool  // the one that trains began alone
+	before   int64 // free bytes when last one began alone
 	need     int64 // what a trial was seen to need at most; 0: not known yet
 }
 
@@ -52,12 +54,22 @@ func (r *ration) enter() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if r.training > 0 && (r.need == 0 || float64(free) < rationMargin*float64(r.need)) {
+	if r.training > 0 && !r.fits(free) {
 		return false, nil
 	}
-	r.alone, r.before = r.training == 0, free
+	r.alone = r.training == 0
+	if r.alone {
+		r.before = free
+	}
 	r.training++
 	return true, nil
+}
+
+// fits says whether one more has room in what is free now, which others than
+// these trials may have taken, and in what was free before any of them.
+func (r *ration) fits(free int64) bool {
+	each := rationMargin * float64(r.need)
+	return r.need > 0 && each <= float64(free) && each*float64(r.training+1) <= float64(r.before)
 }
 
 // observe measures the trial that trains alone, which it is called by.

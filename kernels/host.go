@@ -30,20 +30,30 @@ func (p *Program) CheckData(d Data) error {
 	return nil
 }
 
-// CheckBatch says why b cannot be trained on, with d bound, which has no rows
-// where nothing is.
+// CheckBatch says why b cannot be trained on. Rows that an Order gives it does not
+// look at: see CheckRows.
 func (p *Program) CheckBatch(b Batch, d Data) error {
 	switch {
 	case len(p.Train) == 0:
 		return errors.New("the program has no training step")
-	case len(b.Rows) == 0:
+	case b.Order != nil && b.Rows != nil:
+		return errors.New("the batch has rows of its own beside an order")
+	case b.Len() < 1:
 		return errors.New("the batch is empty")
-	case len(b.Rows) > p.Batch:
-		return fmt.Errorf("the batch has %d rows, the program at most %d", len(b.Rows), p.Batch)
+	case b.Len() > p.Batch:
+		return fmt.Errorf("the batch has %d rows, the program at most %d", b.Len(), p.Batch)
 	case b.Step == 0:
 		return errors.New("step 0: steps count from 1")
+	case b.Order == nil:
+		return d.CheckRows(b.Rows)
 	}
-	return d.checkRows(b.Rows)
+	if err := b.Order.Check(); err != nil {
+		return err
+	}
+	if n := b.Order.Len(); b.First < 0 || b.First > n-b.Count {
+		return fmt.Errorf("the batch is %d places from %d on, of an order of %d", b.Count, b.First, n)
+	}
+	return d.boundRows()
 }
 
 // CheckPredict says why rows of d cannot be scored into dst.
@@ -54,12 +64,21 @@ func (p *Program) CheckPredict(rows []int32, dst []float32, d Data) error {
 	if cols := p.Buffers[p.Output].Cols; len(dst) != len(rows)*cols {
 		return fmt.Errorf("room for %d values, want %d rows × %d columns", len(dst), len(rows), cols)
 	}
-	return d.checkRows(rows)
+	return d.CheckRows(rows)
 }
 
-func (d Data) checkRows(rows []int32) error {
+// boundRows says that d, which has no rows where nothing is bound, has none.
+func (d Data) boundRows() error {
 	if d.Rows == 0 {
 		return errors.New("no data bound: call Bind first")
+	}
+	return nil
+}
+
+// CheckRows says which of rows is none of d's.
+func (d Data) CheckRows(rows []int32) error {
+	if err := d.boundRows(); err != nil {
+		return err
 	}
 	for i, r := range rows {
 		if r < 0 || int(r) >= d.Rows {

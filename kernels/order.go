@@ -1,9 +1,6 @@
 package kernels
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // Order is the rows of one epoch as data: which there are and how they are put in
 // order. The row at any place follows from it alone, so that a device makes the
@@ -14,8 +11,9 @@ import (
 // positives fill in turn, all of them in a new order each time round.
 type Order struct {
 	// Rows and Positives are table rows. They may be shared by any number of
-	// Orders and must not change while a Machine that trained on one is open, or
-	// until it trains on other lists.
+	// Orders, and must not change while a Machine that trained on one is open, or
+	// until it trains on other lists: a device keeps copies, and knows a list that it
+	// has by where it lies in memory.
 	Rows, Positives []int32
 	Dealt           int // places for positives; 0 where there are none
 	Batch           int // places of a batch; the last one may have fewer
@@ -48,26 +46,22 @@ func (o *Order) Check() error {
 	return nil
 }
 
-// Append adds the rows at the places from first to first+n to dst. It equals a
-// loop that asks for each by itself, as a device does.
-func (o *Order) Append(dst []int32, first, n int) []int32 {
+// Fill writes the rows at the places from first on to dst. It equals a loop that
+// asks for each place by itself, as a device does.
+func (o *Order) Fill(dst []int32, first int) {
 	w := walk{order: o, deck: -1}
 	if len(o.Rows) > 0 {
 		w.rows = NewShuffle(len(o.Rows), o.Seed, streamOrder, o.Epoch)
 	}
 	if o.Dealt == 0 {
-		dst = slices.Grow(dst, n)[:len(dst)+n]
-		part := dst[len(dst)-n:]
-		w.rows.Fill(part, first)
-		for i, p := range part {
-			part[i] = o.Rows[p]
-		}
-		return dst
+		w.fillRows(dst, first)
+		return
 	}
-	for p := first; p < first+n; p++ {
-		dst = append(dst, w.at(p))
+	for len(dst) > 0 {
+		n := min(len(dst), o.Batch-first%o.Batch)
+		w.fillBatch(dst[:n], first)
+		dst, first = dst[n:], first+n
 	}
-	return dst
 }
 
 // walk remembers the shuffles of an Order.
@@ -78,24 +72,46 @@ type walk struct {
 	deck      int
 }
 
-// at is the row at a place. The batch of places [from, to) begins with
-// ⌊Dealt·to/Len⌋ - ⌊Dealt·from/Len⌋ positives; that is at least one in each where
-// Dealt·Batch >= Len.
-func (w *walk) at(place int) int32 {
+// fillBatch fills dst with places of one batch. That of the places [from, to) begins
+// with ⌊Dealt·to/Len⌋ - ⌊Dealt·from/Len⌋ positives, which is at least one in each
+// where Dealt·Batch >= Len.
+func (w *walk) fillBatch(dst []int32, first int) {
 	o := w.order
 	length, dealt := int64(o.Len()), int64(o.Dealt)
-	from := place / o.Batch * o.Batch
+	from := first / o.Batch * o.Batch
 	to := min(from+o.Batch, o.Len())
 	before := int(dealt * int64(from) / length)
 	count := int(dealt*int64(to)/length) - before
-	k := place - from
-	if k >= count {
-		return o.Rows[w.rows.At(int32(from-before+k-count))]
+	k := first - from
+	if n := min(count-k, len(dst)); n > 0 {
+		w.fillPositives(dst[:n], before+k)
+		dst, k = dst[n:], k+n
 	}
-	drawn := before + k
-	if deck := drawn / len(o.Positives); deck != w.deck {
-		w.deck = deck
-		w.positives = NewShuffle(len(o.Positives), o.Seed, streamPositives+uint32(deck), o.Epoch)
+	w.fillRows(dst, from-before+k-count)
+}
+
+// fillRows fills dst with Rows from the first-th in their order on.
+func (w *walk) fillRows(dst []int32, first int) {
+	w.rows.Fill(dst, first)
+	for i, p := range dst {
+		dst[i] = w.order.Rows[p]
 	}
-	return o.Positives[w.positives.At(int32(drawn%len(o.Positives)))]
+}
+
+// fillPositives fills dst with the positives that are dealt out from the drawn-th on.
+func (w *walk) fillPositives(dst []int32, drawn int) {
+	o := w.order
+	for len(dst) > 0 {
+		deck, first := drawn/len(o.Positives), drawn%len(o.Positives)
+		if deck != w.deck {
+			w.deck = deck
+			w.positives = NewShuffle(len(o.Positives), o.Seed, streamPositives+uint32(deck), o.Epoch)
+		}
+		n := min(len(dst), len(o.Positives)-first)
+		w.positives.Fill(dst[:n], first)
+		for i, p := range dst[:n] {
+			dst[i] = o.Positives[p]
+		}
+		dst, drawn = dst[n:], drawn+n
+	}
 }

@@ -33,6 +33,12 @@ func dealtOut(o *Order) []int32 {
 	return all
 }
 
+func rowsOf(o *Order, first, n int) []int32 {
+	rows := make([]int32, n)
+	o.Fill(rows, first)
+	return rows
+}
+
 func TestOrderEqualsDealing(t *testing.T) {
 	list := func(from, n int) []int32 {
 		rows := make([]int32, n)
@@ -55,12 +61,15 @@ func TestOrderEqualsDealing(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := dealtOut(o)
-				if got := o.Append(nil, 0, o.Len()); !slices.Equal(got, want) {
+				if got := rowsOf(o, 0, o.Len()); !slices.Equal(got, want) {
 					t.Fatalf("%d others, %d positives, %d dealt, batch %d: %v, want %v", others, positives, o.Dealt, batch, got, want)
 				}
 				for first := range o.Len() { // each place by itself
-					if got := o.Append(nil, first, 1); got[0] != want[first] {
-						t.Fatalf("place %d alone holds %d, want %d", first, got[0], want[first])
+					for _, n := range []int{1, batch, 2*batch + 1} { // and runs from it on
+						n = min(n, o.Len()-first)
+						if got := rowsOf(o, first, n); !slices.Equal(got, want[first:first+n]) {
+							t.Fatalf("%d places from %d on hold %v, want %v", n, first, got, want[first:first+n])
+						}
 					}
 				}
 			}
@@ -82,5 +91,26 @@ func TestOrderCheck(t *testing.T) {
 		if o.Check() == nil {
 			t.Errorf("%s: no fault found", name)
 		}
+	}
+}
+
+// BenchmarkOrder is the reference's training flows, a batch at a time.
+func BenchmarkOrder(b *testing.B) {
+	o := &Order{Rows: make([]int32, 818484), Batch: 1024, Seed: 1}
+	for i := range o.Rows {
+		o.Rows[i] = int32(i)
+	}
+	dealt := *o
+	dealt.Positives, dealt.Dealt = []int32{3, 1, 4, 1, 5}, 801
+	for name, o := range map[string]*Order{"plain": o, "stratified": &dealt} {
+		rows := make([]int32, o.Batch)
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				for first := 0; first+len(rows) <= o.Len(); first += len(rows) {
+					o.Fill(rows, first)
+				}
+			}
+			perRow(b, o.Len())
+		})
 	}
 }

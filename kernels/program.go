@@ -18,7 +18,7 @@ type Kind uint8
 
 const (
 	// Table is the bound feature matrix: row i of the batch is table row
-	// Batch.Rows[i]. Never written; it has no place in the arena.
+	// Batch.TableRows[i]. Never written; it has no place in the arena.
 	Table Kind = iota + 1
 	// Target is the bound target column, indexed like Table: 0 or 1, or a class index.
 	Target
@@ -42,7 +42,7 @@ type Buffer struct {
 	Kind Kind
 	// Rows is the number of rows; for Table, Target and Activation buffers whose
 	// PerSample is true it is Program.Batch and a step uses only the first
-	// len(Batch.Rows) of them.
+	// Batch.Len of them.
 	Rows, Cols int
 	PerSample  bool
 	// Offset is the buffer's place in the arena, counted in float32 and a
@@ -257,12 +257,33 @@ type Data struct {
 	Y          []float32 // Rows targets; nil where only Predict is called or the loss needs none
 }
 
-// Batch is one step's input.
+// Batch is one step's input. Its rows are given as such, or as places of an Order:
+// then whoever runs the step makes them, and a device needs nothing but the lists
+// that the Order permutes, which it gets once.
 type Batch struct {
-	Rows         []int32 // table rows, at most Program.Batch; not empty
-	Step         uint64  // 1 for the first optimiser step of a trial
-	Seed         uint64  // the trial's seed, for dropout and noise
+	Rows         []int32 // table rows; nil where Order is set
+	Order        *Order  // the rows at its places from First to First+Count
+	First, Count int
+	Step         uint64 // 1 for the first optimiser step of a trial
+	Seed         uint64 // the trial's seed, for dropout and noise
 	LearningRate float32
+}
+
+// Len is the number of b's rows: at least 1 and at most Program.Batch.
+func (b Batch) Len() int {
+	if b.Order != nil {
+		return b.Count
+	}
+	return len(b.Rows)
+}
+
+// TableRows is b's rows, in room where an Order gives them, which must have Len places.
+func (b Batch) TableRows(room []int32) []int32 {
+	if b.Order == nil {
+		return b.Rows
+	}
+	b.Order.Fill(room[:b.Count], b.First)
+	return room[:b.Count]
 }
 
 // StepResult is what one training step reports.

@@ -81,9 +81,63 @@ func shuffleMix(h uint32) uint32 {
 	return h >> 16
 }
 
-// Fill writes what stands at the places from first on to dst.
+// walkLength is how many places Fill takes at a time: their numbers fit a byte, and
+// both halves of all of them the first-level cache.
+const walkLength = 256
+
+// Fill writes what stands at the places from first on to dst: At of each. It takes
+// many places through the network together, round by round, and then again those
+// that have left 0 … n-1. At must guess at every place whether it has, and what it
+// had begun of the next place is lost where it is wrong.
 func (s *Shuffle) Fill(dst []int32, first int) {
-	for i := range dst {
-		dst[i] = s.At(int32(first + i))
+	for len(dst) > 0 {
+		part := dst[:min(len(dst), walkLength)]
+		for i := range part {
+			part[i] = int32(first + i)
+		}
+		s.walk(part)
+		first += len(part)
+		dst = dst[len(part):]
+	}
+}
+
+// walk is At of each of at most walkLength places, in their place.
+func (s *Shuffle) walk(places []int32) {
+	var l, r [walkLength]uint32
+	var at [walkLength]uint8 // those under way
+	for i := range places {
+		at[i] = uint8(i)
+	}
+	low := s.low & 31
+	for n := len(places); n > 0; {
+		walking := at[:n]
+		for k, i := range walking {
+			p := uint32(places[i])
+			l[k], r[k] = p>>low, p&s.right
+		}
+		s.rounds(l[:n], r[:n])
+		n = 0
+		for k, i := range walking {
+			p := l[k]<<low | r[k]
+			places[i] = int32(p)
+			at[n] = i
+			if p >= s.n { // compiled without a branch
+				n++
+			}
+		}
+	}
+}
+
+// rounds is what once does between taking a place apart and putting it together.
+func (s *Shuffle) rounds(l, r []uint32) {
+	r = r[:len(l)]
+	for k := 0; k < shuffleRounds; k += 2 {
+		first, second, left, right := s.keys[k], s.keys[k+1], s.left, s.right
+		for i := range l {
+			a, b := l[i], r[i]
+			a ^= shuffleMix(b^first) & left
+			b ^= shuffleMix(a^second) & right
+			l[i], r[i] = a, b
+		}
 	}
 }

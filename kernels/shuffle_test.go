@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func shuffled(n int, seed uint64, stream uint32, counter uint64) []int32 {
@@ -168,10 +170,42 @@ func fourRounds(n int, counter uint64) []int32 {
 	return p
 }
 
+// One place after the other is the slow truth of Fill.
+func TestShuffleFillEqualsAt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.OneOf(rapid.IntRange(1, 2000), rapid.IntRange(1, 1<<31-1)).Draw(t, "n")
+		s := NewShuffle(n, rapid.Uint64().Draw(t, "seed"), 1, 2)
+		first := rapid.IntRange(0, n-1).Draw(t, "first")
+		dst := make([]int32, rapid.IntRange(0, min(n-first, 1000)).Draw(t, "places"))
+		s.Fill(dst, first)
+		for i, v := range dst {
+			if want := s.At(int32(first + i)); v != want {
+				t.Fatalf("place %d holds %d, want %d", first+i, v, want)
+			}
+		}
+	})
+}
+
+// BenchmarkShuffle is an epoch of the reference's training flows.
 func BenchmarkShuffle(b *testing.B) {
-	dst := make([]int32, 818520)
-	for b.Loop() {
-		s := NewShuffle(len(dst), 1, 2, 3)
-		s.Fill(dst, 0)
-	}
+	dst := make([]int32, 818484)
+	s := NewShuffle(len(dst), 1, 2, 3)
+	b.Run("at", func(b *testing.B) {
+		for b.Loop() {
+			for i := range dst {
+				dst[i] = s.At(int32(i))
+			}
+		}
+		perRow(b, len(dst))
+	})
+	b.Run("fill", func(b *testing.B) {
+		for b.Loop() {
+			s.Fill(dst, 0)
+		}
+		perRow(b, len(dst))
+	})
+}
+
+func perRow(b *testing.B, rows int) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(rows), "ns/row")
 }

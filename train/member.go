@@ -155,7 +155,7 @@ func (m *member) epoch(ctx context.Context) error {
 			return err
 		}
 		for i, r := range results[from:to] {
-			if err := m.count(r, len(batches[from+i].Rows)); err != nil {
+			if err := m.count(r, batches[from+i].Len()); err != nil {
 				return err
 			}
 		}
@@ -178,13 +178,15 @@ func (m *member) count(r kernels.StepResult, rows int) error {
 // batches is the steps of the epoch in hand, those that are finished included.
 func (m *member) batches() []kernels.Batch {
 	c := m.trial.Config
-	order, steps := m.sampler.epoch(m.progress.Epoch), m.sampler.steps()
+	order, steps := m.sampler.order(m.progress.Epoch), m.sampler.steps()
 	first := m.progress.Step - uint64(m.progress.Running.Steps)
 	list := make([]kernels.Batch, steps)
 	for s := range list {
 		step := first + uint64(s)
 		list[s] = kernels.Batch{
-			Rows:         order[s*c.Train.Batch : min((s+1)*c.Train.Batch, len(order))],
+			Order:        order,
+			First:        s * c.Train.Batch,
+			Count:        min(c.Train.Batch, order.Len()-s*c.Train.Batch),
 			Step:         step + 1,
 			Seed:         m.seed,
 			LearningRate: float32(learningRate(c.Optimizer, int(step), steps, c.Train.Epochs)),

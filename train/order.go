@@ -20,7 +20,6 @@ type sampler struct {
 
 	positives, others []int32 // set where every batch is to hold a positive
 	minTail           int     // a shorter last batch is left out
-	placed            []int32 // the epoch in hand
 }
 
 // newSampler makes the sampler of rows. With positive given, every batch, which
@@ -65,18 +64,10 @@ func (s *sampler) dealt() int {
 }
 
 // order is the order of an epoch, below 2³².
-func (s *sampler) order(epoch int) kernels.Order {
-	o := kernels.Order{Rows: s.rows, Batch: s.batch, Seed: s.seed, Epoch: uint64(epoch)}
+func (s *sampler) order(epoch int) *kernels.Order {
+	o := &kernels.Order{Rows: s.rows, Batch: s.batch, Seed: s.seed, Epoch: uint64(epoch)}
 	if s.positives != nil && len(s.others) > 0 {
 		o.Rows, o.Positives, o.Dealt = s.others, s.positives, s.dealt()
 	}
 	return o
-}
-
-// epoch returns the rows of an epoch in order; batch b is
-// [b·batch, min((b+1)·batch, len)). The slice is valid until the next call.
-func (s *sampler) epoch(epoch int) []int32 {
-	o := s.order(epoch)
-	s.placed = o.Append(s.placed[:0], 0, o.Len())
-	return s.placed
 }

@@ -76,6 +76,7 @@ func (b backend) Compile(p *kernels.Program) (kernels.Machine, error) {
 		return nil, c.err
 	}
 	m.classes = c.classes
+	m.drawn.rows = make([]int32, p.Batch)
 	m.step.partials = newPartials(c.sums, p.Batch)
 	m.step.pool = newPool(threads, c.newWorker)
 	return m, nil

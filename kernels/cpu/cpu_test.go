@@ -34,11 +34,15 @@ func TestStepAllocatesNothing(t *testing.T) {
 		runtime.GOMAXPROCS(previous)
 		rows := make([]int32, 64)
 		dst := make([]float32, len(rows))
-		batch := kernels.Batch{Rows: rows, Seed: 1, LearningRate: 1e-4}
+		given := kernels.Batch{Rows: rows, Seed: 1, LearningRate: 1e-4}
+		drawn := kernels.Batch{Order: &kernels.Order{Rows: rows, Batch: 64}, Count: 64, Seed: 1, LearningRate: 1e-4}
 		if n := testing.AllocsPerRun(5, func() {
-			batch.Step++
-			if _, err := m.Train(batch); err != nil {
-				t.Fatal(err)
+			given.Step++
+			drawn.Step++
+			for _, b := range []kernels.Batch{given, drawn} {
+				if _, err := m.Train(b); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if err := m.Predict(rows, dst); err != nil {
 				t.Fatal(err)

@@ -20,6 +20,7 @@ type machine struct {
 	valid        bool // every bound target is a class
 	closed       bool
 	step         step
+	drawn        drawn
 }
 
 // step is what the phases of one run share.
@@ -71,11 +72,12 @@ func (m *machine) Bind(d kernels.Data) error {
 }
 
 func (m *machine) Train(b kernels.Batch) (kernels.StepResult, error) {
-	if err := m.checkTrain(b); err != nil {
+	rows, err := m.rows(b)
+	if err != nil {
 		return kernels.StepResult{Loss: math.NaN(), NonFinite: kernels.None}, err
 	}
 	s := &m.step
-	s.rows, s.seed, s.number, s.rate, s.training = b.Rows, b.Seed, b.Step, b.LearningRate, true
+	s.rows, s.seed, s.number, s.rate, s.training = rows, b.Seed, b.Step, b.LearningRate, true
 	s.loss = math.NaN()
 	s.health.reset()
 	for i := range m.train {
@@ -87,18 +89,24 @@ func (m *machine) Train(b kernels.Batch) (kernels.StepResult, error) {
 	return kernels.StepResult{Loss: s.loss, NonFinite: kernels.None}, nil
 }
 
-func (m *machine) checkTrain(b kernels.Batch) error {
+// rows is the rows of b, which can be trained on.
+func (m *machine) rows(b kernels.Batch) ([]int32, error) {
 	if m.closed {
-		return errClosed
+		return nil, errClosed
 	}
 	err := m.program.CheckBatch(b, m.data)
+	rows := b.Rows
+	if err == nil && b.Order != nil {
+		rows = m.drawn.draw(&m.step, b)
+		err = m.data.CheckRows(rows)
+	}
 	if err == nil && !m.valid {
-		err = m.data.CheckTargets(b.Rows, m.classes)
+		err = m.data.CheckTargets(rows, m.classes)
 	}
 	if err != nil {
-		return fmt.Errorf("cpu: %w", err)
+		return nil, fmt.Errorf("cpu: %w", err)
 	}
-	return nil
+	return rows, nil
 }
 
 func (m *machine) Predict(rows []int32, dst []float32) error {

@@ -41,6 +41,8 @@ func Run(t *testing.T, backend kernels.Backend) {
 		{"SharedPlaces", sharedPlaces},
 		{"Threads", threads},
 		{"TwoMachines", twoMachines},
+		{"Orders", orders},
+		{"OrderErrors", orderErrors},
 		{"NonFinite", nonFinite},
 		{"Errors", errorCases},
 		{"Closed", closed},

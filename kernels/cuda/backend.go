@@ -15,12 +15,15 @@ type Backend struct {
 	turn     sync.Mutex
 	driver   Driver
 	tables   map[*float32]*table
+	lists    lists // that somebody holds
 	launches int
 }
 
 // New returns the Backend of a device. The caller owns the Driver and closes it
 // after the last Machine.
-func New(d Driver) *Backend { return &Backend{driver: d, tables: map[*float32]*table{}} }
+func New(d Driver) *Backend {
+	return &Backend{driver: d, tables: map[*float32]*table{}, lists: lists{}}
+}
 
 // Name is "cuda/" and the device's name.
 func (b *Backend) Name() string { return "cuda/" + b.driver.Device().Name }
@@ -116,7 +119,7 @@ func (b *Backend) Compile(p *kernels.Program) (kernels.Machine, error) {
 	}
 	b.turn.Lock()
 	defer b.turn.Unlock()
-	m := &machine{backend: b, driver: b.driver, program: p, controls: make([]control, 1)}
+	m := &machine{backend: b, driver: b.driver, program: p, controls: make([]control, 1), lists: lists{}}
 	c := &compiler{machine: m}
 	err := c.compile()
 	if err != nil {
@@ -155,10 +158,11 @@ func (c *compiler) compile() error {
 	if c.queue.state, err = c.zeroed(int(unsafe.Sizeof(queueState{}))); err != nil {
 		return err
 	}
-	sequence := sequenceArgs{c.control, c.queue.state, c.mean}
+	starters := blocks(p.Batch, sequenceThreads)
+	sequence := sequenceArgs{control: c.control, queue: c.queue.state, mean: c.mean, rows: c.rows, threads: int32(starters * sequenceThreads)}
 	if len(p.Train) > 0 {
 		c.list = &c.train
-		launch(c, "sequence_begin", [3]int{1, 1, 1}, 32, 0, sequence)
+		launch(c, "sequence_begin", [3]int{starters, 1, 1}, sequenceThreads, 0, sequence)
 	}
 	for _, l := range []struct {
 		name         string
@@ -179,9 +183,6 @@ func (c *compiler) compile() error {
 	}
 	return nil
 }
-
-// sequenceArgs is the parameter of the kernels that begin and end a step.
-type sequenceArgs struct{ control, queue, mean Pointer }
 
 func (c *compiler) compileOne(in kernels.Instruction) error {
 	switch in := in.(type) {

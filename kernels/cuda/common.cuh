@@ -85,7 +85,14 @@ __device__ __forceinline__ void philox(word c[4], word k0, word k1) {
 	}
 }
 
-enum Purpose { keepDraw, normalDraw };
+enum Purpose { keepDraw, normalDraw, uniformDraw, permutationDraw };
+
+// stepBlock is block number block of a stream that is fresh in every step.
+__device__ __forceinline__ void stepBlock(word w[4], Purpose purpose, wide seed, wide step, word stream, wide block) {
+	w[0] = (word)block, w[1] = (word)step;
+	w[2] = ((word)(step >> 32) & 0xFFFF) | (word)purpose << 16, w[3] = stream;
+	philox(w, (word)seed, (word)(seed >> 32));
+}
 
 // Draws are the random words of a stream, remembered a block of four at a time.
 struct Draws {
@@ -97,9 +104,7 @@ struct Draws {
 __device__ __forceinline__ word drawn(Draws &d, const Control &c, Purpose purpose, word stream, wide element) {
 	if (!d.any || d.block != element / 4) {
 		d.any = true, d.block = element / 4;
-		d.w[0] = (word)d.block, d.w[1] = (word)c.step;
-		d.w[2] = ((word)(c.step >> 32) & 0xFFFF) | (word)purpose << 16, d.w[3] = stream;
-		philox(d.w, (word)c.seed, (word)(c.seed >> 32));
+		stepBlock(d.w, purpose, c.seed, c.step, stream, d.block);
 	}
 	int lane = (int)(element % 4);
 	return lane == 0 ? d.w[0] : lane == 1 ? d.w[1] : lane == 2 ? d.w[2] : d.w[3];

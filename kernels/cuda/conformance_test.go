@@ -55,11 +55,18 @@ type fleetMachine struct {
 }
 
 func (m *fleetMachine) Train(b kernels.Batch) (kernels.StepResult, error) {
-	results, err := m.fleet.Train([][]kernels.Batch{{b}})
-	if err != nil {
-		return kernels.StepResult{NonFinite: kernels.None}, err
+	results := []kernels.StepResult{{NonFinite: kernels.None}}
+	err := m.TrainAll([]kernels.Batch{b}, results)
+	return results[0], err
+}
+
+// TrainAll takes all steps in one launch.
+func (m *fleetMachine) TrainAll(batches []kernels.Batch, results []kernels.StepResult) error {
+	all, err := m.fleet.Train([][]kernels.Batch{batches})
+	if err == nil {
+		copy(results, all[0])
 	}
-	return results[0][0], nil
+	return err
 }
 
 func (m *fleetMachine) Predict(rows []int32, dst []float32) error {

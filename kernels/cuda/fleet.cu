@@ -3,16 +3,18 @@
 // network and back, and runs many steps in one launch. Which trials run beside it
 // makes no difference to a trial.
 #include "loss.cuh"
+#include "order.cuh"
 #include "update.cuh"
 
 enum { fleetThreads = 256, mostLayers = 8, nothingSick = 0x7FFFFFFF };
 
-// FleetStep is one step of a trial.
+// FleetStep is one step of a trial. Its batch of n is from first on in FleetTrial.rows,
+// or, where order is not negative, at the places of one of FleetTrial.orders.
 struct FleetStep {
 	wide step;
-	int first, n; // its batch in FleetTrial.rows
+	int first, n;
 	float rate, corrected, correction;
-	int reserved;
+	int order;
 };
 
 // FleetLayer is one kernels.Dense with its gradient. Offsets called shared count
@@ -32,6 +34,8 @@ struct FleetTrial {
 	float *arena;
 	float *grads; // where they do not fit into shared memory, else null
 	const int *rows;
+	int *drawn; // room for the batch that an order gives
+	const Order *orders;
 	const FleetStep *steps;
 	StepResult *results;
 	float *output; // of scoring: a row's outputs for each of rows
@@ -287,7 +291,10 @@ KERNEL(fleet, FleetArgs, fleetThreads) {
 	eachParameter(t, [&](const FleetLayer &, int p, int, int, int, int at, float) { memory[at] = t.arena[p]; });
 	for (int s = 0; s < t.count; s++) {
 		const FleetStep &step = t.steps[s];
-		b.c.seed = t.seed, b.c.step = step.step, b.c.rows = t.rows + step.first, b.c.n = step.n, b.c.training = 1;
+		b.c.seed = t.seed, b.c.step = step.step, b.c.n = step.n, b.c.training = 1;
+		b.c.rows = step.order < 0 ? t.rows + step.first : t.drawn;
+		// All threads meet in gradients before they read what they have drawn.
+		if (step.order >= 0) drawRows(t.orders[step.order], step.first, step.n, t.drawn, threadIdx.x, fleetThreads);
 		b.c.rate = step.rate, b.c.corrected = step.corrected, b.c.correction = step.correction;
 		if (threadIdx.x == 0) *b.sick = nothingSick;
 		double loss = gradients(b, part) / step.n;

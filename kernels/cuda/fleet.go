@@ -118,7 +118,9 @@ func (f *Fleet) run(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
 	var cargo cargo
 	reports, total := make([]int, len(trials)), 0
 	for i := range trials {
-		f.order(&trials[i], f.machines[i], batches[i], &cargo)
+		if err := f.load(&trials[i], f.machines[i], batches[i], &cargo); err != nil {
+			return nil, err
+		}
 		reports[i] = total
 		total += len(batches[i])
 	}
@@ -130,7 +132,7 @@ func (f *Fleet) run(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
 	}
 	for i := range trials {
 		t := &trials[i]
-		t.rows, t.steps = t.rows+base, t.steps+base
+		t.rows, t.orders, t.steps = t.rows+base, t.orders+base, t.steps+base
 		t.results = base + at + Pointer(reports[i])*Pointer(unsafe.Sizeof(stepResult{}))
 	}
 	copy(cargo.bytes[list:], bytesOf(trials))
@@ -193,25 +195,33 @@ func (f *Fleet) room(bytes int) (Pointer, error) {
 	return p, err
 }
 
-// order loads a trial's steps and their rows; rows and steps are places in the
-// cargo until it is known where that goes.
-func (f *Fleet) order(t *fleetTrial, m *machine, batches []kernels.Batch, c *cargo) {
+// load loads a trial's steps, their orders, and rows that are given. The places are
+// those in the cargo until it is known where that goes.
+func (f *Fleet) load(t *fleetTrial, m *machine, batches []kernels.Batch, c *cargo) error {
 	t.count = int32(len(batches))
 	if t.count == 0 {
-		return
+		return nil
 	}
 	t.seed, t.x, t.targets = batches[0].Seed, m.table.x, m.table.y
 	if f.keep {
 		t.keep = 1
 	}
+	orders, of, err := m.orders(batches)
+	if err != nil {
+		return err
+	}
 	var rows []int32
 	steps := make([]fleetStep, len(batches))
 	for i, b := range batches {
-		steps[i] = fleetStep{step: b.Step, first: int32(len(rows)), n: int32(len(b.Rows)), rate: b.LearningRate}
+		steps[i] = fleetStep{step: b.Step, order: int32(of[i]), first: int32(b.First), n: int32(b.Len()), rate: b.LearningRate}
 		steps[i].corrected, steps[i].correction = corrections(m.optimizer, b)
+		if b.Order == nil {
+			steps[i].first = int32(len(rows))
+		}
 		rows = append(rows, b.Rows...)
 	}
-	t.rows, t.steps = load(c, rows), load(c, steps)
+	t.rows, t.orders, t.steps = load(c, rows), load(c, orders), load(c, steps)
+	return nil
 }
 
 // collect turns what the device says of a machine's steps into results.

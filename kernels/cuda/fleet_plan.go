@@ -12,7 +12,7 @@ type fleetStep struct {
 	step                        uint64
 	first, n                    int32
 	rate, corrected, correction float32
-	reserved                    int32
+	order                       int32
 }
 
 type fleetLayer struct {
@@ -26,7 +26,7 @@ type fleetLayer struct {
 }
 
 type fleetTrial struct {
-	x, targets, arena, grads, rows, steps, results, output                                   Pointer
+	x, targets, arena, grads, rows, drawn, orders, steps, results, output                    Pointer
 	loss                                                                                     lossRule
 	seed                                                                                     uint64
 	count, tile, layers, inputs, params                                                      int32
@@ -63,7 +63,7 @@ func newFleetPlan(m *machine) (*fleetPlan, error) {
 		return nil, fmt.Errorf("%w: its precision is %v", ErrNotForFleet, m.program.Precision)
 	}
 	p := &fleetPlan{machine: m, program: m.program}
-	p.trial.arena = m.arena
+	p.trial.arena, p.trial.drawn = m.arena, m.rows
 	input := kernels.None // what the next layer must read
 	for i, b := range m.program.Buffers {
 		if b.Kind == kernels.Table {

@@ -24,6 +24,7 @@ type machine struct {
 
 	data   kernels.Data
 	table  *table
+	lists  lists // of the orders that it trained on last; checked against data
 	closed bool
 }
 
@@ -49,7 +50,7 @@ func (m *machine) Bind(d kernels.Data) error {
 	if err := m.program.CheckData(d); err != nil {
 		return fmt.Errorf("cuda: %w", err)
 	}
-	if err := m.backend.release(m.table); err != nil {
+	if err := errors.Join(m.backend.hold(m.lists, nil), m.backend.release(m.table)); err != nil {
 		return err
 	}
 	m.table, m.data = nil, kernels.Data{}
@@ -92,10 +93,12 @@ func (m *machine) reached(instruction int) bool {
 
 // checkAll checks the batches of a sequence.
 func (m *machine) checkAll(batches []kernels.Batch) error {
+	var checked *kernels.Order
 	for _, b := range batches {
-		if err := m.checkTrain(b); err != nil {
+		if err := m.checkTrain(b, checked); err != nil {
 			return err
 		}
+		checked = b.Order
 		if b.Seed != batches[0].Seed {
 			return fmt.Errorf("cuda: step %d has another seed than step %d", b.Step, batches[0].Step)
 		}
@@ -103,13 +106,19 @@ func (m *machine) checkAll(batches []kernels.Batch) error {
 	return nil
 }
 
-func (m *machine) checkTrain(b kernels.Batch) error {
+// checkTrain says why b cannot be trained on; checked is an order whose lists have
+// just been looked at, or nil.
+func (m *machine) checkTrain(b kernels.Batch, checked *kernels.Order) error {
 	if m.closed {
 		return errClosed
 	}
 	err := m.program.CheckBatch(b, m.data)
-	if err == nil {
+	switch {
+	case err != nil:
+	case b.Order == nil:
 		err = m.data.CheckTargets(b.Rows, m.classes)
+	case b.Order != checked:
+		err = m.checkOrder(b.Order)
 	}
 	if err != nil {
 		return fmt.Errorf("cuda: %w", err)
@@ -190,7 +199,7 @@ func (m *machine) free() error {
 	for _, p := range m.owned {
 		failed = append(failed, m.driver.Free(p))
 	}
-	failed = append(failed, m.backend.release(m.table))
+	failed = append(failed, m.backend.hold(m.lists, nil), m.backend.release(m.table))
 	*m = machine{closed: true}
 	return errors.Join(failed...)
 }

@@ -15,8 +15,8 @@ func (m *machine) Train(b kernels.Batch) (kernels.StepResult, error) {
 	return results[0], err
 }
 
-// TrainAll is kernels.Sequencer's: the steps and their rows are sent at once, and
-// the device goes from one step to the next by itself.
+// TrainAll is kernels.Sequencer's: what there is to know of the steps is sent at
+// once, and the device goes from one to the next by itself.
 func (m *machine) TrainAll(batches []kernels.Batch, results []kernels.StepResult) error {
 	defer m.take()()
 	return m.trainAll(batches, results)
@@ -49,7 +49,7 @@ func (m *machine) trainAll(batches []kernels.Batch, results []kernels.StepResult
 		}
 	}
 	raw := make([]stepResult, len(batches))
-	if err := m.driver.CopyOut(bytesOf(raw), m.queue.results); err != nil {
+	if err := m.driver.CopyOut(bytesOf(raw), m.queue.results.at); err != nil {
 		return err
 	}
 	for i, r := range raw {
@@ -78,17 +78,24 @@ func (m *machine) report(result *kernels.StepResult, r stepResult, b kernels.Bat
 		return nil
 	}
 	var err error
-	result.NonFinite, err = m.locate(m.program.Train[sick-1], b.Rows)
+	result.NonFinite, err = m.locate(m.program.Train[sick-1], b.TableRows(make([]int32, b.Count)))
 	return err
 }
 
-// queue is the steps that the device goes through by itself.
-type queue struct {
-	state          Pointer // see Queue in sequence.cu
-	steps, results Pointer
-	rows           Pointer
-	stepRoom       int
-	rowRoom        int
+// sequenceThreads is sequence.cu's.
+const sequenceThreads = 256
+
+// sequenceArgs is the parameter of the kernels that begin and end a step.
+type sequenceArgs struct {
+	control, queue, mean, rows Pointer
+	threads, reserved          int32
+}
+
+// sequenceStep is Step in sequence.cu.
+type sequenceStep struct {
+	control         control
+	order           Pointer
+	first, reserved int32
 }
 
 // queueState is Queue in sequence.cu.
@@ -97,65 +104,71 @@ type queueState struct {
 	next, stopped  int32
 }
 
-// enqueue sends steps to the device.
-func (m *machine) enqueue(batches []kernels.Batch) error {
-	rows := 0
-	for _, b := range batches {
-		rows += len(b.Rows)
-	}
-	if err := m.room(len(batches), rows); err != nil {
-		return err
-	}
-	steps, all := make([]control, len(batches)), make([]int32, 0, rows)
-	for i, b := range batches {
-		steps[i] = control{
-			seed: b.Seed, step: b.Step, rate: b.LearningRate, training: 1, n: int32(len(b.Rows)),
-			rows: m.queue.rows + Pointer(4*len(all)), x: m.table.x, targets: m.table.y,
-		}
-		steps[i].corrected, steps[i].correction = corrections(m.optimizer, b)
-		all = append(all, b.Rows...)
-	}
-	for _, part := range []struct {
-		dst Pointer
-		src []byte
-	}{
-		{m.queue.rows, bytesOf(all)},
-		{m.queue.steps, bytesOf(steps)},
-		{m.queue.results, make([]byte, len(batches)*int(unsafe.Sizeof(stepResult{})))},
-		{m.queue.state, bytesOf([]queueState{{steps: m.queue.steps, results: m.queue.results}})},
-	} {
-		if err := m.driver.CopyIn(part.dst, part.src); err != nil {
-			return err
-		}
-	}
-	return nil
+// queue is the steps that the device goes through by itself.
+type queue struct {
+	state                        Pointer // a queueState
+	steps, results, rows, orders room
 }
 
-// room makes the queue large enough.
-func (m *machine) room(steps, rows int) error {
+// room is device memory that grows with what it must hold.
+type room struct {
+	at    Pointer
+	bytes int
+}
+
+// enqueue sends steps to the device, and with them the rows of those batches whose
+// rows are given.
+func (m *machine) enqueue(batches []kernels.Batch) error {
+	orders, of, err := m.orders(batches)
+	if err != nil {
+		return err
+	}
+	var given []int32
+	for _, b := range batches {
+		given = append(given, b.Rows...)
+	}
 	q := &m.queue
+	steps, results := make([]sequenceStep, len(batches)), make([]stepResult, len(batches))
 	for _, part := range []struct {
-		at          *Pointer
-		room        *int
-		need, bytes int
-	}{
-		{&q.rows, &q.rowRoom, rows, 4},
-		{&q.steps, &q.stepRoom, steps, int(unsafe.Sizeof(control{}))},
-	} {
-		if part.need <= *part.room {
-			continue
-		}
-		if err := m.again(part.at, part.need*part.bytes); err != nil {
+		room *room
+		src  []byte
+	}{{&q.rows, bytesOf(given)}, {&q.orders, bytesOf(orders)}, {&q.results, bytesOf(results)}} {
+		if err := m.send(part.room, part.src); err != nil {
 			return err
 		}
-		*part.room = part.need
-		if part.at == &q.steps {
-			if err := m.again(&q.results, part.need*int(unsafe.Sizeof(stepResult{}))); err != nil {
-				return err
-			}
+	}
+	rows := q.rows.at
+	for i, b := range batches {
+		s := &steps[i]
+		s.control = control{
+			seed: b.Seed, step: b.Step, rate: b.LearningRate, training: 1, n: int32(b.Len()),
+			rows: rows, x: m.table.x, targets: m.table.y,
+		}
+		s.control.corrected, s.control.correction = corrections(m.optimizer, b)
+		rows += Pointer(4 * len(b.Rows))
+		if k := of[i]; k >= 0 {
+			s.control.rows, s.first = m.rows, int32(b.First)
+			s.order = q.orders.at + Pointer(k)*Pointer(unsafe.Sizeof(order{}))
 		}
 	}
-	return nil
+	if err := m.send(&q.steps, bytesOf(steps)); err != nil {
+		return err
+	}
+	return m.driver.CopyIn(q.state, bytesOf([]queueState{{steps: q.steps.at, results: q.results.at}}))
+}
+
+// send puts src in the place of what r holds.
+func (m *machine) send(r *room, src []byte) error {
+	if len(src) == 0 {
+		return nil
+	}
+	if len(src) > r.bytes {
+		if err := m.again(&r.at, len(src)); err != nil {
+			return err
+		}
+		r.bytes = len(src)
+	}
+	return m.driver.CopyIn(r.at, src)
 }
 
 // again puts new memory in the place of *p.

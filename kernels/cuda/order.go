@@ -1,0 +1,223 @@
+package cuda
+
+import "flowbench/kernels"
+
+// order is Order in order.cuh.
+type order struct {
+	rows, positives                          Pointer
+	seed, epoch                              uint64
+	rowCount, positiveCount, dealt, batchLen int32
+}
+
+// list is rows of kernels.Orders in device memory.
+type list struct {
+	key  listKey
+	at   Pointer
+	held int // by how many holders
+}
+
+// listKey knows a list by where it lies in the host's memory, which the key keeps
+// from being used for anything else.
+type listKey struct {
+	first *int32
+	n     int
+}
+
+func keyOf(rows []int32) listKey { return listKey{&rows[0], len(rows)} }
+
+// lists are those that an owner holds on the device. Owners of one Backend that
+// hold the same list share its copy.
+type lists map[listKey]*list
+
+// hold makes held exactly the lists of the orders: it sends those that are not on
+// the device, and lets go of the others.
+func (b *Backend) hold(held lists, orders []*kernels.Order) error {
+	need := map[listKey]bool{}
+	for _, o := range orders {
+		for _, rows := range [][]int32{o.Rows, o.Positives} {
+			if len(rows) == 0 {
+				continue
+			}
+			key := keyOf(rows)
+			need[key] = true
+			if held[key] != nil {
+				continue
+			}
+			l, err := b.list(rows)
+			if err != nil {
+				return err
+			}
+			held[key] = l
+		}
+	}
+	for key := range held {
+		if need[key] {
+			continue
+		}
+		if err := b.letGo(held, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list puts rows on the device, unless somebody holds them there.
+func (b *Backend) list(rows []int32) (*list, error) {
+	l := b.lists[keyOf(rows)]
+	if l == nil {
+		at, err := b.upload(bytesOf(rows))
+		if err != nil {
+			return nil, err
+		}
+		l = &list{key: keyOf(rows), at: at}
+		b.lists[l.key] = l
+	}
+	l.held++
+	return l, nil
+}
+
+// letGo gives a held list back.
+func (b *Backend) letGo(held lists, key listKey) error {
+	l := held[key]
+	delete(held, key)
+	if l.held--; l.held > 0 {
+		return nil
+	}
+	delete(b.lists, key)
+	return b.driver.Free(l.at)
+}
+
+// on is an Order as the device sees it; its lists are held.
+func (held lists) on(o *kernels.Order) order {
+	at := func(rows []int32) Pointer {
+		if len(rows) == 0 {
+			return 0
+		}
+		return held[keyOf(rows)].at
+	}
+	return order{
+		rows: at(o.Rows), positives: at(o.Positives), seed: o.Seed, epoch: o.Epoch,
+		rowCount: int32(len(o.Rows)), positiveCount: int32(len(o.Positives)), dealt: int32(o.Dealt),
+		batchLen: int32(min(o.Batch, o.Len())),
+	}
+}
+
+// orders holds the Orders of a call's batches and returns them as the device sees
+// them, each once, with the one of each batch: -1 where its rows are given.
+func (m *machine) orders(batches []kernels.Batch) (all []order, of []int, err error) {
+	var distinct []*kernels.Order
+	number := map[*kernels.Order]int{}
+	of = make([]int, len(batches))
+	for i, b := range batches {
+		of[i] = -1
+		if b.Order == nil {
+			continue
+		}
+		k, ok := number[b.Order]
+		if !ok {
+			k = len(distinct)
+			number[b.Order] = k
+			distinct = append(distinct, b.Order)
+		}
+		of[i] = k
+	}
+	if len(distinct) == 0 {
+		return nil, of, nil
+	}
+	if err := m.backend.hold(m.lists, distinct); err != nil {
+		return nil, nil, err
+	}
+	for _, o := range distinct {
+		all = append(all, m.lists.on(o))
+	}
+	return all, of, nil
+}
+
+// checkOrder says which row of an Order's lists cannot be trained on. What the
+// machine holds has been checked against the data that is bound.
+func (m *machine) checkOrder(o *kernels.Order) error {
+	for _, rows := range [][]int32{o.Rows, o.Positives} {
+		if len(rows) == 0 || m.lists[keyOf(rows)] != nil {
+			continue
+		}
+		if err := m.data.CheckRows(rows); err != nil {
+			return err
+		}
+		if err := m.data.CheckTargets(rows, m.classes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Epoch is an Order by itself on the device, for tests and for measuring what the
+// order of an epoch costs there. It takes no turns with Machines.
+type Epoch struct {
+	backend *Backend
+	order   *kernels.Order
+	held    lists
+	rows    Pointer
+}
+
+// NewEpoch puts o's lists on the device, and makes room for its rows. o.Check finds
+// no fault with it.
+func (b *Backend) NewEpoch(o *kernels.Order) (*Epoch, error) {
+	e := &Epoch{backend: b, order: o, held: lists{}}
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	err := b.hold(e.held, []*kernels.Order{o})
+	if err == nil {
+		e.rows, err = b.driver.Allocate(4 * o.Len())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+type orderArgs struct {
+	order             order
+	rows              Pointer
+	first, n          int32
+	threads, reserved int32
+}
+
+// rowsEach is how many rows a thread of order_rows makes: enough to be worth the
+// keys that it makes first.
+const rowsEach = 4
+
+// Draw makes all rows of the epoch in the device's memory, so many times over, and
+// waits for it.
+func (e *Epoch) Draw(times int) error {
+	e.backend.turn.Lock()
+	defer e.backend.turn.Unlock()
+	grid := blocks(e.order.Len(), 256*rowsEach)
+	l := Launch{Kernel: "order_rows", Grid: [3]int{grid, 1, 1}, Block: 256, Args: bytesOf([]orderArgs{{
+		order: e.held.on(e.order), rows: e.rows, n: int32(e.order.Len()), threads: int32(256 * grid),
+	}})}
+	for range times {
+		e.backend.launches++
+		if err := e.backend.driver.Launch(l); err != nil {
+			return err
+		}
+	}
+	return e.backend.driver.CopyOut(nil, e.rows)
+}
+
+// Rows copies what Draw has made: Order.Len rows.
+func (e *Epoch) Rows() ([]int32, error) {
+	e.backend.turn.Lock()
+	defer e.backend.turn.Unlock()
+	rows := make([]int32, e.order.Len())
+	return rows, e.backend.driver.CopyOut(bytesOf(rows), e.rows)
+}
+
+// Close frees its memory.
+func (e *Epoch) Close() error {
+	e.backend.turn.Lock()
+	defer e.backend.turn.Unlock()
+	if err := e.backend.hold(e.held, nil); err != nil {
+		return err
+	}
+	return e.backend.driver.Free(e.rows)
+}

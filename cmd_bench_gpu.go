@@ -16,7 +16,8 @@ func benchGPUCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "gpu",
 		Usage: "time training steps on an NVIDIA GPU: one trial, and a fleet with one on each multiprocessor",
-		Description: "The networks and data of bench step. Needs flowbench-gpu beside this program\n" +
+		Description: "The networks and data of bench step, and the order of an epoch by itself, which the\n" +
+			"steps make on the device as they go. Needs flowbench-gpu beside this program\n" +
 			"(make gpu), which does the work.\n\n" +
 			"example: flowbench bench gpu --batch 1024 --json",
 		Flags: []cli.Flag{

@@ -74,7 +74,7 @@ bench() { "$bin/flowbench-gpu" bench gpu --json --rows "${ROWS:-818520}" >"$out/
 part driver nvidia-smi -q
 part doctor "$bin/flowbench" doctor
 part conformance "$bin/conformance.test" -test.run 'Conformance'
-part parity "$bin/conformance.test" -test.v -test.run 'TwentySteps|Sequence|Independent|Diverges'
+part parity "$bin/conformance.test" -test.v -test.run 'TwentySteps|Sequence|Independent|Diverges|Order|StepsSend'
 part sweep again
 if command -v compute-sanitizer >/dev/null; then
 	part sanitizer compute-sanitizer --error-exitcode 9 "$bin/conformance.test" -test.run 'TwentySteps'

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -14,8 +15,10 @@ import (
 )
 
 // GPUCase is training steps to time on a GPU: of one trial layer by layer on the
-// whole device, or of several at once as a fleet.
+// whole device, or of several at once as a fleet. Or it is the making of an epoch's
+// order there, of all rows and nothing else, which those steps do as well.
 type GPUCase struct {
+	Order   bool // and no more
 	Network Network
 	Batch   int
 	Trials  int
@@ -23,11 +26,17 @@ type GPUCase struct {
 }
 
 func (c GPUCase) String() string {
+	if c.Order {
+		return "order of an epoch"
+	}
 	return fmt.Sprintf("%s, batch %d, %s, %s", c.Network.Work, c.Batch, plural(c.Trials, "trial"), c.plan())
 }
 
 func (c GPUCase) plan() string {
-	if c.Fleet {
+	switch {
+	case c.Order:
+		return "order"
+	case c.Fleet:
 		return "fleet"
 	}
 	return "layers"
@@ -43,12 +52,13 @@ type GPU struct {
 	Progress Progress
 }
 
-// GPUResult is a timed case: the median of its rounds.
+// GPUResult is a timed case: the median of its rounds. An order is one step with
+// all rows for its batch.
 type GPUResult struct {
 	Work             string  `json:"work"`
 	Batch            int     `json:"batch"`
 	Trials           int     `json:"trials"`
-	Plan             string  `json:"plan"` // layers or fleet
+	Plan             string  `json:"plan"` // layers, fleet or order
 	SamplesPerSecond float64 `json:"samples_per_second"`
 	StepMicroseconds float64 `json:"step_microseconds"` // of all trials together
 	GFlops           float64 `json:"gflops"`
@@ -60,12 +70,12 @@ type GPUResult struct {
 
 // Run measures every case in every round.
 func (g *GPU) Run(ctx context.Context) ([]GPUResult, error) {
-	order := g.Matrix.order(seed)
+	rows := g.Matrix.list()
 	rates := make([][]float64, len(g.Cases))
 	for round := range g.Rounds {
 		for i, c := range g.Cases {
 			g.Progress.report(round*len(g.Cases)+i, g.Rounds*len(g.Cases), c.String())
-			rate, err := g.measure(ctx, c, order)
+			rate, err := g.measure(ctx, c, rows)
 			if err != nil {
 				return nil, fmt.Errorf("%v: %w", c, err)
 			}
@@ -78,10 +88,15 @@ func (g *GPU) Run(ctx context.Context) ([]GPUResult, error) {
 		r := median(rates[i])
 		results[i] = GPUResult{
 			Work: c.Network.Work, Batch: c.Batch, Trials: c.Trials, Plan: c.plan(),
-			SamplesPerSecond: r, StepMicroseconds: 1e6 * float64(c.Batch*c.Trials) / r,
-			GFlops: r * c.Network.flops() / 1e9, Repeats: len(rates[i]),
+			SamplesPerSecond: r, Repeats: len(rates[i]),
 			Device: device.Name, UUID: device.UUID, Driver: device.DriverVersion,
 		}
+		if c.Order {
+			results[i].Work, results[i].Batch, results[i].Trials = "order", len(rows), 1
+		} else {
+			results[i].GFlops = r * c.Network.flops() / 1e9
+		}
+		results[i].StepMicroseconds = 1e6 * float64(results[i].Batch*results[i].Trials) / r
 	}
 	return results, nil
 }
@@ -90,8 +105,11 @@ func (g *GPU) Run(ctx context.Context) ([]GPUResult, error) {
 type run func(batches [][]kernels.Batch) error
 
 // measure doubles the steps of a run until one lasts long enough.
-func (g *GPU) measure(ctx context.Context, c GPUCase, order []int32) (float64, error) {
-	trainers, run, closeAll, err := g.open(c, order)
+func (g *GPU) measure(ctx context.Context, c GPUCase, rows []int32) (float64, error) {
+	if c.Order {
+		return g.measureOrder(ctx, rows)
+	}
+	trainers, run, closeAll, err := g.open(c, rows)
 	if err != nil {
 		return 0, err
 	}
@@ -116,8 +134,33 @@ func (g *GPU) measure(ctx context.Context, c GPUCase, order []int32) (float64, e
 	}
 }
 
+// measureOrder doubles the epochs that are put in order in a run until one lasts
+// long enough, and returns rows a second.
+func (g *GPU) measureOrder(ctx context.Context, rows []int32) (rate float64, err error) {
+	epoch, err := cuda.New(g.Driver).NewEpoch(&kernels.Order{Rows: rows, Batch: len(rows), Seed: seed})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, epoch.Close()) }()
+	if err := epoch.Draw(warmUp); err != nil {
+		return 0, err
+	}
+	for times := 1; ; times *= 2 {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		start := time.Now()
+		if err := epoch.Draw(times); err != nil {
+			return 0, err
+		}
+		if took := time.Since(start); took > g.During || times > math.MaxInt32/4 {
+			return float64(times*len(rows)) / took.Seconds(), nil
+		}
+	}
+}
+
 // open compiles the trials of a case and says how they run.
-func (g *GPU) open(c GPUCase, order []int32) (trainers []*trainer, run run, closeAll func(), err error) {
+func (g *GPU) open(c GPUCase, rows []int32) (trainers []*trainer, run run, closeAll func(), err error) {
 	backend := cuda.New(g.Driver)
 	var machines []kernels.Machine
 	closeAll = func() {
@@ -126,7 +169,7 @@ func (g *GPU) open(c GPUCase, order []int32) (trainers []*trainer, run run, clos
 		}
 	}
 	for range c.Trials {
-		t, err := newTrainer(backend, c.Network, g.Matrix, order, c.Batch)
+		t, err := newTrainer(backend, c.Network, g.Matrix, rows, c.Batch)
 		if err != nil {
 			closeAll()
 			return nil, nil, nil, err
@@ -183,21 +226,25 @@ func WriteGPU(w io.Writer, results []GPUResult) error {
 	t := table.New(table.Left("work"), table.Right("batch"), table.Right("trials"), table.Left("plan"),
 		table.Right("samples/s"), table.Right("a step"), table.Right("GFlop/s"))
 	for _, r := range results {
+		gflops := fmt.Sprintf("%.0f", r.GFlops)
+		if r.Plan == "order" {
+			gflops = "" // whole numbers alone
+		}
 		t.Row(r.Work, table.Count(r.Batch), fmt.Sprint(r.Trials), r.Plan,
-			table.Count(int(r.SamplesPerSecond)), fmt.Sprintf("%.1f µs", r.StepMicroseconds), fmt.Sprintf("%.0f", r.GFlops))
+			table.Count(int(r.SamplesPerSecond)), fmt.Sprintf("%.1f µs", r.StepMicroseconds), gflops)
 	}
 	return t.Write(w, "")
 }
 
-// GPUCases are each network with each batch: one trial layer by layer, and fleets
-// of one and of the given sizes.
+// GPUCases are the order of an epoch, and each network with each batch: one trial
+// layer by layer, and fleets of one and of the given sizes.
 func GPUCases(batches, trials []int) []GPUCase {
-	var cases []GPUCase
+	cases := []GPUCase{{Order: true}}
 	for _, network := range networks {
 		for _, batch := range batches {
-			cases = append(cases, GPUCase{network, batch, 1, false})
+			cases = append(cases, GPUCase{Network: network, Batch: batch, Trials: 1})
 			for _, n := range slices.Compact(append([]int{1}, trials...)) {
-				cases = append(cases, GPUCase{network, batch, n, true})
+				cases = append(cases, GPUCase{Network: network, Batch: batch, Trials: n, Fleet: true})
 			}
 		}
 	}

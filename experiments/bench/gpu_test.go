@@ -17,8 +17,11 @@ func TestGPUCasesTrain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(results) != 2*3 {
-		t.Errorf("%d results, want one for each of two networks layer by layer, alone and in a fleet of two", len(results))
+	if len(results) != 1+2*3 {
+		t.Errorf("%d results, want one for an order, and one for each of two networks layer by layer, alone and in a fleet of two", len(results))
+	}
+	if o := results[0]; o.Work != "order" || o.Plan != "order" || o.Batch != 100 || o.Trials != 1 || o.GFlops != 0 {
+		t.Errorf("the order of an epoch of 100 rows: %+v", o)
 	}
 	for _, r := range results {
 		if !(r.SamplesPerSecond > 0) || r.Device != "emulated" {

@@ -91,10 +91,11 @@ func (m *Matrix) balanced() []float32 {
 	return []float32{1, float32(float64(m.Rows-n) / float64(n))}
 }
 
-// order is the rows in random order, which batches are cut from.
-func (m *Matrix) order(seed uint64) []int32 {
+// list is all rows, for Orders to permute.
+func (m *Matrix) list() []int32 {
 	rows := make([]int32, m.Rows)
-	shuffle := kernels.NewShuffle(m.Rows, seed, 0, 0)
-	shuffle.Fill(rows, 0)
+	for i := range rows {
+		rows[i] = int32(i)
+	}
 	return rows
 }

@@ -57,13 +57,13 @@ type Steps struct {
 
 // Run measures every case in every round. When ctx ends, its error is ctx's.
 func (s *Steps) Run(ctx context.Context) ([]StepResult, error) {
-	order := s.Matrix.order(seed)
+	rows := s.Matrix.list()
 	rates := make([][]float64, len(s.Cases))
 	peaks := map[int]float64{} // by number of threads
 	for round := range s.Rounds {
 		for i, c := range s.Cases {
 			s.Progress.report(round*len(s.Cases)+i, s.Rounds*len(s.Cases), c.String())
-			rate, err := s.measure(ctx, c, order)
+			rate, err := s.measure(ctx, c, rows)
 			if err != nil {
 				return nil, fmt.Errorf("%v: %w", c, err)
 			}
@@ -78,11 +78,11 @@ func (s *Steps) Run(ctx context.Context) ([]StepResult, error) {
 	return results, nil
 }
 
-func (s *Steps) measure(ctx context.Context, c StepCase, order []int32) (float64, error) {
+func (s *Steps) measure(ctx context.Context, c StepCase, rows []int32) (float64, error) {
 	if c.Processes > 0 {
 		return s.Processes(ctx, c)
 	}
-	return trainRate(ctx, s.Backend, c, s.Matrix, order, s.During)
+	return trainRate(ctx, s.Backend, c, s.Matrix, rows, s.During)
 }
 
 // cores is how many threads run at once in all.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"flowbench/kernels"
 	"flowbench/kernels/cpu"
 )
 
@@ -63,21 +64,23 @@ func TestMakeMatrix(t *testing.T) {
 	}
 }
 
-func TestTrainerGoesThroughThePermutation(t *testing.T) {
-	tr := trainer{order: []int32{5, 0, 3, 1, 4, 2, 6}, batch: 3}
-	for step, want := range [][]int32{{5, 0, 3}, {1, 4, 2}, {3, 1, 4}} {
-		if got := tr.rows(); !slices.Equal(got, want) {
+func TestTrainerGoesThroughTheOrder(t *testing.T) {
+	o := &kernels.Order{Rows: []int32{5, 0, 3, 1, 4, 2, 6}, Batch: 3}
+	all := make([]int32, 7)
+	o.Fill(all, 0)
+	tr := trainer{order: o}
+	for step, want := range [][]int32{all[:3], all[3:6], all[2:5]} {
+		if got := tr.batchNext().TableRows(make([]int32, 3)); !slices.Equal(got, want) {
 			t.Errorf("step %d: rows %v, want %v", step, got, want)
 		}
-		tr.step++
 	}
 }
 
 func TestTrainer(t *testing.T) {
 	m := MakeMatrix(300, 7)
-	order := m.order(0)
+	rows := m.list()
 	for _, n := range networks {
-		tr, err := newTrainer(cpu.New(), n, m, order, 64)
+		tr, err := newTrainer(cpu.New(), n, m, rows, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +96,7 @@ func TestTrainer(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := newTrainer(cpu.New(), networks[0], m, order, 300); err == nil || !strings.Contains(err.Error(), "a batch of 300 needs more rows than the 300") {
+	if _, err := newTrainer(cpu.New(), networks[0], m, rows, 300); err == nil || !strings.Contains(err.Error(), "a batch of 300 needs more rows than the 300") {
 		t.Errorf("a batch of all rows: %v", err)
 	}
 	m.X[5] = float32(math.NaN())

@@ -17,18 +17,18 @@ const (
 	warmUp = 5
 )
 
-// trainer takes steps through a permutation of the matrix.
+// trainer takes steps through the matrix in the order of an epoch, which each step
+// makes its part of, as training does.
 type trainer struct {
 	program *kernels.Program
 	machine kernels.Machine
-	order   []int32
-	batch   int
+	order   *kernels.Order
 	step    int
 }
 
-// newTrainer compiles the network for the threads that GOMAXPROCS allows now.
-// Whoever makes it closes its machine.
-func newTrainer(backend kernels.Backend, n Network, m *Matrix, order []int32, batch int) (*trainer, error) {
+// newTrainer compiles the network for the threads that GOMAXPROCS allows now. rows
+// are those of m to go over. Whoever makes it closes its machine.
+func newTrainer(backend kernels.Backend, n Network, m *Matrix, rows []int32, batch int) (*trainer, error) {
 	if batch >= m.Rows {
 		return nil, fmt.Errorf("bench: a batch of %d needs more rows than the %d there are", batch, m.Rows)
 	}
@@ -40,7 +40,7 @@ func newTrainer(backend kernels.Backend, n Network, m *Matrix, order []int32, ba
 	if err != nil {
 		return nil, err
 	}
-	t := &trainer{program: program, machine: machine, order: order, batch: batch}
+	t := &trainer{program: program, machine: machine, order: &kernels.Order{Rows: rows, Batch: batch, Seed: seed}}
 	if err := t.begin(model, m); err != nil {
 		machine.Close()
 		return nil, err
@@ -67,17 +67,13 @@ func (t *trainer) begin(model *graph.Model, m *Matrix) error {
 	return nil
 }
 
-// rows are the next of the permutation; where too few are left, those near its front.
-func (t *trainer) rows() []int32 {
-	from := t.step * t.batch % (len(t.order) - t.batch)
-	return t.order[from : from+t.batch]
-}
-
-// batchNext is the next step.
+// batchNext is the next step, with the next of the order's rows; where too few are
+// left, with those near its front.
 func (t *trainer) batchNext() kernels.Batch {
-	rows := t.rows()
+	n := t.order.Batch
+	first := t.step * n % (t.order.Len() - n)
 	t.step++
-	return kernels.Batch{Rows: rows, Step: uint64(t.step), Seed: seed, LearningRate: learningRate}
+	return kernels.Batch{Order: t.order, First: first, Count: n, Step: uint64(t.step), Seed: seed, LearningRate: learningRate}
 }
 
 // next takes one step on the next rows.
@@ -103,7 +99,7 @@ func (t *trainer) rate(ctx context.Context, during time.Duration) (float64, erro
 			return 0, err
 		}
 		if took := time.Since(start); took > during {
-			return float64(steps*t.batch) / took.Seconds(), nil
+			return float64(steps*t.order.Batch) / took.Seconds(), nil
 		}
 	}
 }
@@ -116,9 +112,9 @@ func (t *trainer) nextUntil(ctx context.Context) error {
 }
 
 // trainRate measures one case on so many threads.
-func trainRate(ctx context.Context, backend kernels.Backend, c StepCase, m *Matrix, order []int32, during time.Duration) (float64, error) {
+func trainRate(ctx context.Context, backend kernels.Backend, c StepCase, m *Matrix, rows []int32, during time.Duration) (float64, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.Threads))
-	t, err := newTrainer(backend, c.Network, m, order, c.Batch)
+	t, err := newTrainer(backend, c.Network, m, rows, c.Batch)
 	if err != nil {
 		return 0, err
 	}

@@ -186,15 +186,21 @@ func prepare(m kernels.Machine, p *kernels.Program, model *graph.Model) error {
 	return nil
 }
 
+// takeSteps goes over the rows as training does, an epoch after the other.
 func takeSteps(ctx context.Context, m kernels.Machine) error {
-	rng := rand.New(rand.NewPCG(4, 5))
-	for step := range uint64(steps) {
+	list := make([]int32, rows)
+	for i := range list {
+		list[i] = int32(i)
+	}
+	const perEpoch = (rows + batch - 1) / batch
+	for step := range steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		b := kernels.Batch{Rows: make([]int32, batch), Step: step + 1, Seed: 6, LearningRate: 1e-3}
-		for i := range b.Rows {
-			b.Rows[i] = int32(rng.IntN(rows))
+		first := step % perEpoch * batch
+		b := kernels.Batch{
+			Order: &kernels.Order{Rows: list, Batch: batch, Seed: 6, Epoch: uint64(step / perEpoch)},
+			First: first, Count: min(batch, rows-first), Step: uint64(step + 1), Seed: 6, LearningRate: 1e-3,
 		}
 		if r, err := m.Train(b); err != nil || r.NonFinite != kernels.None {
 			return fmt.Errorf("step %d ends with loss %v: %w", step+1, r.Loss, err)

@@ -1,6 +1,10 @@
 package cuda
 
-import "flowbench/kernels"
+import (
+	"errors"
+
+	"flowbench/kernels"
+)
 
 // order is Order in order.cuh.
 type order struct {
@@ -170,7 +174,7 @@ func (b *Backend) NewEpoch(o *kernels.Order) (*Epoch, error) {
 		e.rows, err = b.driver.Allocate(4 * o.Len())
 	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, b.hold(e.held, nil))
 	}
 	return e, nil
 }

@@ -106,6 +106,64 @@ func TestAnyOrderEqualsHost(t *testing.T) {
 	}
 }
 
+// Steps whose rows an order gives must be those whose rows are given, in both plans:
+// one by one, in several launches, and in one that goes from an epoch to the next.
+func TestOrderedStepsEqualGiven(t *testing.T) {
+	for name, p := range models {
+		d := flows(78)
+		ordered := orderedSteps(9)
+		given := slices.Clone(ordered)
+		for i, s := range ordered {
+			given[i].Rows, given[i].Order, given[i].First, given[i].Count = s.TableRows(make([]int32, s.Count)), nil, 0, 0
+		}
+		t.Run(name, func(t *testing.T) {
+			onDevice(t, func(t *testing.T, b *cuda.Backend) {
+				for _, plan := range []string{"layers", "fleet"} {
+					run := func(list []kernels.Batch, together int) ([]kernels.StepResult, []float32) {
+						m := trained(t, b, p, d, 3)
+						results := make([]kernels.StepResult, len(list))
+						for from := 0; from < len(list); from += together {
+							to := min(from+together, len(list))
+							if plan == "fleet" {
+								copy(results[from:to], train(t, b, []kernels.Machine{m}, [][]kernels.Batch{list[from:to]})[0])
+							} else if err := m.(kernels.Sequencer).TrainAll(list[from:to], results[from:to]); err != nil {
+								t.Fatal(err)
+							}
+						}
+						end := parameters(t, p, m)
+						closeAll(t, m)
+						return results, end
+					}
+					wantResults, want := run(given, len(given))
+					for _, together := range []int{1, 4, len(ordered)} {
+						results, got := run(ordered, together)
+						if !slices.Equal(results, wantResults) {
+							t.Errorf("%s, %d steps at once: %+v, want %+v", plan, together, results, wantResults)
+						}
+						sameBits(t, got, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// orderedSteps are n steps through stratified epochs of the table, whose last batch
+// is a short one.
+func orderedSteps(n int) []kernels.Batch {
+	const batch, length = 48, 160
+	rows, positives := multiples(150, 1, 1), multiples(7, 151, 7)
+	var list []kernels.Batch
+	for i := range n {
+		o := &kernels.Order{Rows: rows, Positives: positives, Dealt: length - len(rows), Batch: batch, Seed: 3, Epoch: uint64(i / 4)}
+		first := i % 4 * batch
+		list = append(list, kernels.Batch{
+			Order: o, First: first, Count: min(batch, length-first), Step: uint64(i + 1), Seed: 4, LearningRate: 1e-3,
+		})
+	}
+	return list
+}
+
 // bus is a Driver that notes what is sent to the device, and when a step starts.
 type bus struct {
 	cuda.Driver

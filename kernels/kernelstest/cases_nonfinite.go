@@ -47,34 +47,42 @@ func faults() []fault {
 }
 
 // nonFinite makes NaN and infinities at every stage of a step and wants the
-// buffer named where they came in.
+// buffer named where they came in, whether the batch's rows are given or an order's.
 func nonFinite(t *testing.T, backend kernels.Backend) {
 	const rows, in = 40, 5
 	for _, c := range faults() {
 		t.Run(c.name, func(t *testing.T) {
-			b := NewBuilder(rows, in)
-			b.Dense(8, true, kernels.Epilogue{Activation: kernels.LeakyReLU}).Norm(kernels.LayerNorm, kernels.Epilogue{})
-			b.Dense(2, true, kernels.Epilogue{})
-			p := b.Loss(classLoss(2), false).Finish(Adam())
-			tr := newTrial(t, backend, b, p, randomData(1, rows, in, 2))
-			tr.wantFault(rows, c)
+			for _, ordered := range []bool{false, true} {
+				b := NewBuilder(rows, in)
+				b.Dense(8, true, kernels.Epilogue{Activation: kernels.LeakyReLU}).Norm(kernels.LayerNorm, kernels.Epilogue{})
+				b.Dense(2, true, kernels.Epilogue{})
+				p := b.Loss(classLoss(2), false).Finish(Adam())
+				tr := newTrial(t, backend, b, p, randomData(1, rows, in, 2))
+				tr.wantFault(rows, ordered, c)
+			}
 		})
 	}
 	t.Run("NaN in a feature under noise", func(t *testing.T) {
-		b := NewBuilder(rows, in).Corrupt(0.1, 0)
-		p := b.Dense(in, true, kernels.Epilogue{}).Loss(kernels.Loss{Kind: kernels.MSE}, false).Finish(sgd())
-		tr := newTrial(t, backend, b, p, randomData(1, rows, in, 0))
-		tr.wantFault(rows, fault{want: "x", make: func(tr *trial, _ *kernels.Batch) { tr.feature(7, float32(math.NaN())) }})
+		for _, ordered := range []bool{false, true} {
+			b := NewBuilder(rows, in).Corrupt(0.1, 0)
+			p := b.Dense(in, true, kernels.Epilogue{}).Loss(kernels.Loss{Kind: kernels.MSE}, false).Finish(sgd())
+			tr := newTrial(t, backend, b, p, randomData(1, rows, in, 0))
+			tr.wantFault(rows, ordered, fault{want: "x", make: func(tr *trial, _ *kernels.Batch) { tr.feature(7, float32(math.NaN())) }})
+		}
 	})
 }
 
-func (tr *trial) wantFault(rows int32, f fault) {
+func (tr *trial) wantFault(rows int32, ordered bool, f fault) {
 	tr.t.Helper()
 	batch := kernels.Batch{Step: 1, LearningRate: 0.01}
 	for row := int32(1); row < rows; row++ {
 		batch.Rows = append(batch.Rows, row)
 	}
 	f.make(tr, &batch)
+	if ordered {
+		batch.Order, batch.Count = &kernels.Order{Rows: batch.Rows, Batch: int(rows)}, len(batch.Rows)
+		batch.Rows = nil
+	}
 	if err := tr.machine.Bind(tr.data); err != nil { // a device has a copy of what was bound before
 		tr.t.Fatal(err)
 	}
@@ -83,7 +91,7 @@ func (tr *trial) wantFault(rows int32, f fault) {
 		got = tr.program.Buffers[result.NonFinite].Name
 	}
 	if got != f.want {
-		tr.t.Errorf("named %q, want %q", got, f.want)
+		tr.t.Errorf("ordered %v: named %q, want %q", ordered, got, f.want)
 	}
 }
 

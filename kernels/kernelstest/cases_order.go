@@ -8,10 +8,10 @@ import (
 	"flowbench/kernels"
 )
 
-// chain is a network without norms: one that a backend may train in another way
-// than everything.
+// chain is a network of dense layers alone: one that a backend may train in another
+// way than everything.
 func chain(batch, in int) (*Builder, *kernels.Program) {
-	b := NewBuilder(batch, in).Corrupt(0.1, 0.1)
+	b := NewBuilder(batch, in)
 	b.Dense(17, true, b.Epilogue(kernels.ReLU, 0.2))
 	b.Dense(3, true, kernels.Epilogue{})
 	return b, b.Loss(kernels.Loss{Kind: kernels.SoftmaxCE, Gamma: 2}, false).Clip(1).Finish(Adam())

@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # blocks prints the lines of the README's blocks that name no language.
-blocks() { awk '/^```/ {inside = !inside && $0 == "```"; next} inside' README.md; }
+blocks() { awk '/^```/ {inside = !inside; plain = $0 == "```"; next} inside && plain' README.md; }
 
 odd=$(blocks | grep '^flowbench ' || true)
 [ -z "$odd" ] || { echo "README.md shows commands that a clone does not have on its PATH: $odd" >&2; exit 1; }

@@ -34,9 +34,9 @@ func TestStoppedWorkerIsCountedOnce(t *testing.T) {
 		h, l := holdWorkersUp(t, filepath.Join(t.TempDir(), fmt.Sprint("stopped", sweep)), n-held)
 		held, lost = held+h, lost+l
 	}
-	// A worker may end its trial, or lose it to another's look at the leases, in the
-	// moment before it is held up.
-	if lost < (n+1)/2 {
+	// A worker that is held up keeps its trial where the other one is busy with its
+	// own all the while.
+	if lost < (n+3)/4 {
 		t.Errorf("%d trials were taken over from workers that were held up %d times", lost, held)
 	}
 	t.Logf("held up %d times, %d trials taken over", held, lost)

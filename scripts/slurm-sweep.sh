@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 rounds=${1:-1} RANDOM=${2:-1}
 work=$(mktemp -d "${TMPDIR:-/tmp}/slurm-sweep.XXXXXX")
 export SLURM_CONF=$work/slurm/slurm.conf PATH=$PATH:/usr/sbin
-sweep= medic=
+sweep='' medic=''
 
 fail() {
 	echo "FAILED: $*" >&2
@@ -92,10 +92,12 @@ round() {
 		kill -0 "$sweep" 2>/dev/null || break
 		strike "$kind" && strikes=$((strikes + 1))
 	done
-	(while sleep 2; do scontrol update nodename=n1,n2 state=resume; done) >/dev/null 2>&1 &
+	# Nodes that the controller lost sight of are put to work again, once it answers.
+	(while sleep 2; do scontrol update nodename=n1,n2 state=resume || true; done) >/dev/null 2>&1 &
 	medic=$!
 	wait "$sweep" || fail "round $1: the sweep ended with exit code $?: $(tail -3 "$dir.log")"
-	kill "$medic" && sweep=
+	kill "$medic"
+	sweep='' medic=''
 	count "$dir"
 	cmp "$work/calm/comparison.txt" "$dir/comparison.txt" || fail "round $1: comparison.txt differs"
 	cmp "$work/calm/comparison.jsonl" "$dir/comparison.jsonl" || fail "round $1: comparison.jsonl differs"

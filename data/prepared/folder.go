@@ -102,7 +102,11 @@ func (f *folder) prefix() string {
 	return filepath.Join(filepath.Dir(f.final), "."+filepath.Base(f.final)+".partial-")
 }
 
-// makeTemporary makes and locks a folder with a name of its own.
+// errHeld is lockFolder's error for a folder that another holds, or has removed.
+var errHeld = errors.New("held by another")
+
+// makeTemporary makes and locks a folder with a name of its own. Between the two
+// another writer's clearStale may take it for one that was left behind.
 func (f *folder) makeTemporary() error {
 	for i := 0; ; i++ {
 		name := fmt.Sprintf("%s%d-%d", f.prefix(), os.Getpid(), i)
@@ -113,10 +117,14 @@ func (f *folder) makeTemporary() error {
 		if err != nil {
 			return err
 		}
-		f.temporary = name
-		if f.unlock, err = lockFolder(name); err != nil {
-			f.unlock = func() {} // a file system without locks: nothing counts as left behind there
+		unlock, err := lockFolder(name)
+		if (errors.Is(err, errHeld) || errors.Is(err, fs.ErrNotExist)) && i < 1000 {
+			continue
 		}
+		if err != nil {
+			unlock = func() {} // a file system without locks: nothing counts as left behind there
+		}
+		f.temporary, f.unlock = name, unlock
 		return nil
 	}
 }

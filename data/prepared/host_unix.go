@@ -3,6 +3,7 @@
 package prepared
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -35,11 +36,28 @@ func lockFolder(path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK) || err == nil && !stillAt(path, f):
+		err = errHeld
+	case err != nil:
+		err = &os.PathError{Op: "lock", Path: path, Err: err}
+	}
+	if err != nil {
 		f.Close()
-		return nil, &os.PathError{Op: "lock", Path: path, Err: err}
+		return nil, err
 	}
 	return func() { f.Close() }, nil
+}
+
+// stillAt says whether path leads to f: who held the lock before may have removed it.
+func stillAt(path string, f *os.File) bool {
+	there, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	locked, err := f.Stat()
+	return err == nil && os.SameFile(there, locked)
 }
 
 // syncFolder makes renames within a folder last.

@@ -1,8 +1,13 @@
 package spec
 
 import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"flowbench/data/synth"
 )
 
 // setSource is the name of an assignment in errors.
@@ -31,6 +36,43 @@ func assign(tree value, assignment string) (value, *Error) {
 		tree = tree.with("sweep", sweep.value.pin(path, v), sweep.keyAt)
 	}
 	return tree, nil
+}
+
+// fromHere gives an assignment to data.source, whose relative paths start at the
+// current folder, those that lead to the same files from the folder of the spec.
+// Any other assignment stays as it is, as does one that cannot be read.
+func fromHere(assignment, folder string) (string, error) {
+	path, yamlText, _ := strings.Cut(assignment, "=")
+	if path != "data.source" {
+		return assignment, nil
+	}
+	v, err := (&source{name: setSource, text: assignment}).parse(yamlText, len([]rune(path))+2)
+	if err != nil {
+		return assignment, nil // reading the spec tells where the fault is
+	}
+	var sources Sources
+	if err := sources.read(v, path); err != nil {
+		return assignment, nil
+	}
+	here, wrong := filepath.Abs(".")
+	if wrong != nil {
+		return "", fmt.Errorf("--set %s: %w", assignment, wrong)
+	}
+	if folder, wrong = filepath.Abs(folder); wrong != nil {
+		return "", fmt.Errorf("--set %s: %w", assignment, wrong)
+	}
+	for i, to := range sources {
+		if !strings.HasPrefix(to, synth.Scheme) && !filepath.IsAbs(to) {
+			if sources[i], wrong = filepath.Rel(folder, filepath.Join(here, to)); wrong != nil {
+				return "", fmt.Errorf("--set %s: %w", assignment, wrong)
+			}
+		}
+	}
+	list, wrong := json.Marshal(sources) // JSON is YAML
+	if wrong != nil {
+		panic("spec: a list of texts is not JSON: " + wrong.Error())
+	}
+	return path + "=" + string(list), nil
 }
 
 // checkAssignable refuses what is no single field.

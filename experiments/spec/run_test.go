@@ -3,6 +3,7 @@ package spec
 import (
 	"encoding/json"
 	"errors"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -360,5 +361,40 @@ func TestScalars(t *testing.T) {
 				t.Errorf("quoted %q is of kind %d", item.text, item.kind)
 			}
 		}
+	}
+}
+
+// TestAssignedSourceStartsHere: a path on the command line starts at the current
+// folder, one in the file beside the file.
+func TestAssignedSourceStartsHere(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("specs", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text := "name: a\ndata: {source: [beside.csv, /other.csv], positive: [Infiltration]}\nmodel: {kind: dnn}\n"
+	if err := os.WriteFile("specs/a.yaml", []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for set, want := range map[string]Sources{
+		"seed=2":                                    {"specs/beside.csv", "/other.csv"},
+		"data.source=here.csv":                      {"here.csv"},
+		"data.source=../up.csv":                     {"../up.csv"},
+		"data.source=[a b, /c]":                     {"a b", "/c"},
+		"data.source=synth://infiltration?rows=600": {"synth://infiltration?rows=600"},
+	} {
+		s, err := Load("specs/a.yaml", set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err := s.With(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, run.Data.Source); diff != "" {
+			t.Errorf("%s: %s", set, diff)
+		}
+	}
+	if _, err := Load("specs/a.yaml", "data.source={a: b}"); err == nil || !strings.Contains(err.Error(), "--set:1:14") {
+		t.Errorf("no place in %v", err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"flowbench/train"
@@ -54,11 +55,18 @@ type Document struct {
 }
 
 // Load reads the spec at path, then lets each key=value of set take the place of
-// what the file says (see Document.Set and Parse).
+// what the file says (see Document.Set and Parse). Relative sources of the file are
+// looked for beside it, those of set in the current folder.
 func Load(path string, set ...string) (*Spec, error) {
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read spec: %w", err)
+	}
+	set = slices.Clone(set)
+	for i := range set {
+		if set[i], err = fromHere(set[i], filepath.Dir(path)); err != nil {
+			return nil, err
+		}
 	}
 	return Parse(path, src, set...)
 }

@@ -90,8 +90,7 @@ func TestKilledAdaptiveSweep(t *testing.T) {
 // goesOn waits and says whether the sweep is still at work then.
 func (p *process) goesOn(d time.Duration) bool {
 	select {
-	case err := <-p.end:
-		p.end <- err // for wait
+	case <-p.end:
 		return false
 	case <-time.After(d):
 		return true

@@ -3,9 +3,6 @@ package study
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
 	"syscall"
 )
 
@@ -60,25 +57,4 @@ func explain(err error) error {
 		}
 	}
 	return err
-}
-
-// temporaryName is what checkpoint.WriteFile and Save call a file until it is whole.
-var temporaryName = regexp.MustCompile(`^\..+\.[0-9]+$`)
-
-// clearTemporary removes the temporary files that a killed writer left in dir,
-// where the caller is the only writer.
-func clearTemporary(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.IsDir() || !temporaryName.MatchString(e.Name()) {
-			continue
-		}
-		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
 }

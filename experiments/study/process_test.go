@@ -207,7 +207,7 @@ type process struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	said *output
-	end  chan error // its exit
+	end  chan struct{} // closed after its exit
 }
 
 // output is what a process said; it may be read while it speaks.
@@ -235,7 +235,7 @@ func startSweep(t *testing.T, specPath, dir string, workers int, set []string, e
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, said: &output{}, end: make(chan error, 1)}
+	p := &process{t: t, said: &output{}, end: make(chan struct{})}
 	p.cmd = exec.Command(program, append([]string{"sweep-process", specPath, dir, strconv.Itoa(workers)}, set...)...)
 	p.cmd.Env = append(os.Environ(), environment...)
 	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
@@ -245,7 +245,10 @@ func startSweep(t *testing.T, specPath, dir string, workers int, set []string, e
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.cmd.Process.Kill() })
-	go func() { p.end <- p.cmd.Wait() }()
+	go func() {
+		p.cmd.Wait() // its error is in ProcessState
+		close(p.end)
+	}()
 	return p
 }
 

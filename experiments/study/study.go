@@ -129,7 +129,7 @@ func checkFolder(dir string) error {
 
 // create writes what is not there yet: the spec first, the plan next, the store last.
 func create(dir string, s *spec.Spec, plan *Plan, url string) (*Study, error) {
-	if err := clearTemporary(dir); err != nil {
+	if err := checkpoint.ClearTemporary(checkpoint.OS{}, dir); err != nil {
 		return nil, fmt.Errorf("output folder: %w", err)
 	}
 	if err := keepDocument(dir, s); err != nil {

@@ -17,6 +17,7 @@ import (
 	"flowbench/experiments/tensorboard"
 	"flowbench/kernels"
 	"flowbench/train"
+	"flowbench/train/checkpoint"
 )
 
 const (
@@ -368,7 +369,7 @@ func (w *Worker) train(ctx context.Context, claim *store.Claim) (*train.Result, 
 		return nil, err
 	}
 	defer held.unlock()
-	if err := clearTemporary(dir); err != nil {
+	if err := checkpoint.ClearTemporary(checkpoint.OS{}, dir); err != nil {
 		return nil, fmt.Errorf("trial folder: %w", err)
 	}
 	log, err := os.OpenFile(filepath.Join(dir, "log.txt"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)

@@ -78,11 +78,11 @@ func wantNothingRuns(t *testing.T, dir string) {
 }
 
 // wantEachTrialOnce makes sure that every trial was brought to its end by one
-// attempt alone, and that at least so many others were cut short.
-func wantEachTrialOnce(t *testing.T, dir string, cut int) {
+// attempt alone, and that at least so many others were cut short. It returns how
+// many were.
+func wantEachTrialOnce(t *testing.T, dir string, cut int) (lost int) {
 	t.Helper()
 	st := openStudy(t, dir)
-	lost := 0
 	for i := range st.Plan.Trials {
 		attempts, err := st.Store.Attempts(t.Context(), i)
 		if err != nil {
@@ -100,6 +100,7 @@ func wantEachTrialOnce(t *testing.T, dir string, cut int) {
 	if lost < cut {
 		t.Errorf("%d attempts were cut short, want at least %d: the kills missed", lost, cut)
 	}
+	return lost
 }
 
 // wantTrial checks a trial's state and how the attempts at it ended, oldest first.

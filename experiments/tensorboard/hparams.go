@@ -3,7 +3,6 @@ package tensorboard
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"slices"
@@ -17,21 +16,8 @@ import (
 const (
 	pluginName = "hparams"
 
-	hparamsExperiment   = 2
 	hparamsSessionStart = 3
 	hparamsSessionEnd   = 4
-
-	experimentCreated = 3
-	experimentHParams = 4
-	experimentMetrics = 5
-	experimentName    = 6
-
-	hparamName = 1
-	hparamType = 4
-
-	metricName        = 1
-	metricNameTag     = 2
-	metricDisplayName = 3
 
 	startHParams = 1
 	startGroup   = 4
@@ -47,11 +33,11 @@ const (
 	valueBool   = 4
 )
 
-// Tags of the plugin's three messages.
+// Tags of the plugin's messages of a trial. Without one of a study it makes the
+// columns of its table from those.
 const (
-	experimentTag = "_hparams_/experiment"
-	startTag      = "_hparams_/session_start_info"
-	endTag        = "_hparams_/session_end_info"
+	startTag = "_hparams_/session_start_info"
+	endTag   = "_hparams_/session_end_info"
 )
 
 // Status is how a trial ended.
@@ -64,42 +50,6 @@ const (
 	Failed
 	Running
 )
-
-// Experiment is what the table of hyperparameters shows of a study. It stands in
-// an event file of its own, in the folder that holds those of the trials.
-type Experiment struct {
-	Name string
-	// Parameters are a value of each parameter that a trial may have, as in
-	// Session: it decides the type of the column.
-	Parameters map[string]any
-	// Results are the names of the results that have a column, such as
-	// validation.average_precision.
-	Results []string
-	Clock   func() time.Time
-}
-
-// WriteExperiment writes the event file of a study. It returns w's error, or that
-// of a parameter whose value is of no kind that a table shows.
-func WriteExperiment(w io.Writer, e Experiment) error {
-	now := e.Clock()
-	message := appendDouble(nil, experimentCreated, seconds(now))
-	for _, name := range slices.Sorted(maps.Keys(e.Parameters)) {
-		v, err := plainValue(name, e.Parameters[name])
-		if err != nil {
-			return err
-		}
-		info := appendString(nil, hparamName, name)
-		info = appendEnum(info, hparamType, dataType(v))
-		message = appendMessage(message, experimentHParams, info)
-	}
-	for _, name := range e.Results {
-		column := appendMessage(nil, metricName, appendString(nil, metricNameTag, resultPrefix+tag(name)))
-		column = appendString(column, metricDisplayName, name)
-		message = appendMessage(message, experimentMetrics, column)
-	}
-	message = appendString(message, experimentName, e.Name)
-	return writeRecords(w, versionEvent(now), pluginEvent(now, experimentTag, hparamsExperiment, message))
-}
 
 // startEvent says what a trial was given.
 func startEvent(at time.Time, s Session) ([]byte, error) {
@@ -167,17 +117,6 @@ func plainValue(name string, v any) (any, error) {
 		return nil, fmt.Errorf("tensorboard: parameter %s: %w", name, err)
 	}
 	return string(text), nil
-}
-
-// dataType is a plainValue's number in the enum DataType.
-func dataType(v any) uint64 {
-	switch v.(type) {
-	case string:
-		return 1
-	case bool:
-		return 2
-	}
-	return 3
 }
 
 // structValue is a plainValue as a google.protobuf.Value.

@@ -8,9 +8,9 @@ import (
 	"flowbench/experiments/spec"
 )
 
-// Parameters are what a run was given, by dotted path, as Session and Experiment
-// take them: every field that has an effect, but for the study's name and where
-// the flows lie.
+// Parameters are what a run was given, by dotted path, as Session takes
+// them: every field that has an effect, but for the study's name and where the
+// flows lie.
 func Parameters(run spec.Run) (map[string]any, error) {
 	raw, err := run.YAML()
 	if err != nil {

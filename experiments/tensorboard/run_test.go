@@ -139,26 +139,6 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-func TestWriteExperiment(t *testing.T) {
-	var b bytes.Buffer
-	e := Experiment{Name: "demo", Parameters: testSession.Parameters, Results: []string{"validation.average_precision"}, Clock: ticking()}
-	if err := WriteExperiment(&b, e); err != nil {
-		t.Fatal(err)
-	}
-	x := plugin(t, mustEvents(t, b.Bytes()), experimentTag, "experiment")
-	types := map[string]int64{}
-	for _, info := range x["hparam_infos"].([]decoded) {
-		types[info["name"].(string)] = info["type"].(int64)
-	}
-	if diff := cmp.Diff(map[string]int64{"model.kind": 1, "model.hidden": 1, "optimizer.learning_rate": 3, "train.stratified": 2, "seed": 3}, types); diff != "" {
-		t.Error(diff)
-	}
-	want := []decoded{{"name": decoded{"tag": "result/validation/average_precision"}, "display_name": "validation.average_precision"}}
-	if diff := cmp.Diff(want, x["metric_infos"]); diff != "" || x["name"] != "demo" {
-		t.Error(x["name"], diff)
-	}
-}
-
 func TestParameterThatNoTableShows(t *testing.T) {
 	for name, v := range map[string]any{"rate": math.NaN(), "function": func() {}} {
 		err := Write(&bytes.Buffer{}, Run{Session: Session{Parameters: map[string]any{name: v}}, Clock: ticking()})

@@ -13,8 +13,9 @@ const (
 	// drawnTogether rows are drawn by one thread at a time: one run of kernels.Shuffle.
 	drawnTogether = 256
 	// drawnCost is what a row costs in multiply-adds, in which pool.run counts:
-	// 17 ns, measured, at the speed that worthSharing is taken from.
-	drawnCost = 500
+	// 19 ns (BenchmarkOrder, on an AMD EPYC at rest), at the speed that worthSharing
+	// is taken from.
+	drawnCost = 600
 )
 
 // draw is b's rows, until it is called again.

@@ -51,7 +51,8 @@ sweep=$!
 samples=()
 while kill -0 "$sweep" 2>/dev/null; do
 	sleep 1
-	done_now=$(find "$dir/trials" -maxdepth 2 -name result.json 2>/dev/null | wc -l)
+	# Files come and go while find looks.
+	done_now=$({ find "$dir/trials" -maxdepth 2 -name result.json 2>/dev/null || true; } | wc -l)
 	[ "$done_now" -eq 0 ] || samples+=("$done_now $(memory)")
 done
 wait "$sweep" || fail "the sweep ended with exit code $?: $(tail -3 "$work/log")"

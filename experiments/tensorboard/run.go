@@ -8,7 +8,6 @@
 package tensorboard
 
 import (
-	"io"
 	"maps"
 	"slices"
 	"time"
@@ -30,39 +29,6 @@ type Session struct {
 	// Parameters are values by name: strings, bools, finite numbers, and what else
 	// JSON can say, which is shown as text.
 	Parameters map[string]any
-}
-
-// Run is a trial that has ended.
-type Run struct {
-	Session
-	Epochs  []train.EpochMetrics
-	Results map[string]float64 // train.Result.Metrics
-	Status  Status
-	Clock   func() time.Time // asked once for each event
-}
-
-// Write makes the whole event file of a run: its parameters, an event an epoch,
-// its results at the step of the last epoch, and how it ended. An epoch that
-// Epochs lists twice is written once. It returns w's error, or that of a parameter.
-func Write(w io.Writer, run Run) error {
-	now := run.Clock()
-	start, err := startEvent(now, run.Session)
-	if err != nil {
-		return err
-	}
-	if err := writeRecords(w, versionEvent(now), start); err != nil {
-		return err
-	}
-	seen := written{}
-	for _, m := range run.Epochs {
-		if !seen.add(m) {
-			continue
-		}
-		if err := writeRecords(w, epochEvent(run.Clock(), m)); err != nil {
-			return err
-		}
-	}
-	return writeRecords(w, endEvents(run.Clock(), seen.last(), run.Results, run.Status)...)
 }
 
 // endEvents are the results and the end of a trial.

@@ -104,13 +104,30 @@ var wantCurve = map[string]float64{
 	"result/test/auroc 2": 0.875, "result/test/recall_at_fpr_0.01 2": 0.5,
 }
 
-func TestWrite(t *testing.T) {
-	var b bytes.Buffer
-	run := Run{Session: testSession, Epochs: append(testEpochs, testEpochs[1]), Results: testResults, Status: Succeeded, Clock: ticking()}
-	if err := Write(&b, run); err != nil {
+// writeAll logs a whole trial, an epoch of it twice, and returns the file.
+func writeAll(dir string, s Session) ([]byte, error) {
+	l, err := Open(dir, s, ticking())
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	for _, m := range append(testEpochs, testEpochs[1]) {
+		if err := l.Epoch(m); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.End(testResults, Succeeded); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(dir, FileName))
+}
+
+func TestWholeTrial(t *testing.T) {
+	raw, err := writeAll(t.TempDir(), testSession)
+	if err != nil {
 		t.Fatal(err)
 	}
-	all := mustEvents(t, b.Bytes())
+	all := mustEvents(t, raw)
 	if all[0]["file_version"] != "brain.Event:2" {
 		t.Errorf("the first event is %v", all[0])
 	}
@@ -141,7 +158,7 @@ func TestWrite(t *testing.T) {
 
 func TestParameterThatNoTableShows(t *testing.T) {
 	for name, v := range map[string]any{"rate": math.NaN(), "function": func() {}} {
-		err := Write(&bytes.Buffer{}, Run{Session: Session{Parameters: map[string]any{name: v}}, Clock: ticking()})
+		_, err := writeAll(t.TempDir(), Session{Parameters: map[string]any{name: v}})
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -265,7 +282,7 @@ func TestParameters(t *testing.T) {
 	if p["model.kind"] != "dnn" || fmt.Sprint(p["model.hidden"]) != "[8 4]" || p["name"] != nil || p["data.source"] != nil {
 		t.Errorf("%v", p)
 	}
-	if err := Write(&bytes.Buffer{}, Run{Session: Session{Parameters: p}, Clock: ticking()}); err != nil {
+	if _, err := writeAll(t.TempDir(), Session{Parameters: p}); err != nil {
 		t.Error(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A FieldError says which field of a Config is wrong, and how to put it right.
@@ -188,15 +189,33 @@ func (r Rule) Applies(c Config) bool {
 // fieldOf is the field of a struct at a dotted path of yaml names. It panics on
 // a path that names none: the rules are wrong then.
 func fieldOf(v reflect.Value, path string) reflect.Value {
+	key := fieldKey{v.Type(), path}
+	index, ok := fieldIndexes.Load(key)
+	if !ok {
+		index, _ = fieldIndexes.LoadOrStore(key, indexOf(v.Type(), path))
+	}
+	return v.FieldByIndex(index.([]int))
+}
+
+// fieldIndexes remembers what indexOf found: a study checks as many configurations
+// as it has, each against every rule.
+var fieldIndexes sync.Map // of fieldKey to []int
+
+type fieldKey struct {
+	in   reflect.Type
+	path string
+}
+
+func indexOf(t reflect.Type, path string) []int {
 	name, rest, more := strings.Cut(path, ".")
-	for i := range v.NumField() {
-		if v.Type().Field(i).Tag.Get("yaml") != name {
+	for i := range t.NumField() {
+		if t.Field(i).Tag.Get("yaml") != name {
 			continue
 		}
 		if more {
-			return fieldOf(v.Field(i), rest)
+			return append([]int{i}, indexOf(t.Field(i).Type, rest)...)
 		}
-		return v.Field(i)
+		return []int{i}
 	}
 	panic("train: no field " + path)
 }

@@ -28,10 +28,10 @@ type Plan struct {
 	// From is the first configuration of each version of the spec: 0, then what
 	// each extension added.
 	From []int
-	// Configurations are all different; nil where the plan is Adaptive. Each one has
-	// been resolved once against its version of the spec, so that spec.With makes
-	// a run of it.
+	// Configurations are all different, and Runs what spec.With makes of each by its
+	// version of the spec; both are nil where the plan is Adaptive.
 	Configurations []spec.Params
+	Runs           []*spec.Run
 	// Seeds are the replicates' own, all different. All configurations share
 	// them, so that they are compared on equal terms.
 	Seeds []uint64
@@ -60,6 +60,7 @@ func (p *Plan) Version(i int) int {
 // builder gathers the configurations of a plan.
 type builder struct {
 	all   []spec.Params
+	runs  []*spec.Run // of all
 	seen  keys
 	next  map[string]uint32 // of each variant, the next point of its Sobol sequence
 	notes []string
@@ -78,17 +79,21 @@ func (b *builder) add(s *spec.Spec) error {
 	if err := method(s.Sweep); err != nil {
 		return fmt.Errorf("spec %s: %w", s.Document().Path, err)
 	}
-	return resolve(s, b.all[from:])
+	runs, err := resolve(s, b.all[from:])
+	b.runs = append(b.runs, runs...)
+	return err
 }
 
-// resolve makes sure that s makes runs of configurations.
-func resolve(s *spec.Spec, configurations []spec.Params) error {
-	for _, params := range configurations {
-		if _, err := s.With(params); err != nil {
-			return err
+// resolve makes the runs of configurations.
+func resolve(s *spec.Spec, configurations []spec.Params) ([]*spec.Run, error) {
+	runs := make([]*spec.Run, len(configurations))
+	for i, params := range configurations {
+		var err error
+		if runs[i], err = s.With(params); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return runs, nil
 }
 
 // suggested is how many configurations an adaptive sweep has, from of which are
@@ -114,7 +119,8 @@ func suggested(s *spec.Spec, from int) (count int, note string, err error) {
 	if err := sample.random(s.Sweep); err != nil {
 		return 0, "", fmt.Errorf("spec %s: %w", s.Document().Path, err)
 	}
-	return from + count, note, resolve(s, sample.all)
+	_, err = resolve(s, sample.all)
+	return from + count, note, err
 }
 
 // exhausted says that a variant, or the whole space, could not give n configurations.

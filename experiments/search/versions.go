@@ -45,7 +45,7 @@ func Versions(versions []*spec.Spec) (*Plan, error) {
 		}
 		p.From = append(p.From, from)
 	}
-	p.Configurations = b.all
+	p.Configurations, p.Runs = b.all, b.runs
 	p.Notes = b.notes
 	p.Seeds = seeds(first.Sweep.Seed, first.Sweep.Replicates)
 	return p, nil

@@ -84,9 +84,7 @@ func NewVersions(versions []*spec.Spec) (*Plan, error) {
 	if err := p.addBaselines(s); err != nil {
 		return nil, err
 	}
-	if err := p.addConfigurations(found); err != nil {
-		return nil, err
-	}
+	p.addConfigurations(found)
 	p.addTrials(found.Seeds)
 	return p, nil
 }
@@ -122,19 +120,14 @@ func (p *Plan) addBaselines(s *spec.Spec) error {
 	return nil
 }
 
-func (p *Plan) addConfigurations(found *search.Plan) error {
+func (p *Plan) addConfigurations(found *search.Plan) {
 	for i := range found.Count {
 		if found.Adaptive {
 			p.Configurations = append(p.Configurations, Configuration{Name: fmt.Sprintf("suggested-%d", i), Suggested: true})
 			continue
 		}
-		c, err := p.resolve(i, found.Configurations[i])
-		if err != nil {
-			return err
-		}
-		p.Configurations = append(p.Configurations, c)
+		p.Configurations = append(p.Configurations, p.chosen(i, found.Configurations[i], found.Runs[i]))
 	}
-	return nil
 }
 
 // resolve makes the configuration of what the search chose as its i-th.
@@ -144,9 +137,13 @@ func (p *Plan) resolve(i int, chosen spec.Params) (Configuration, error) {
 	if err != nil {
 		return Configuration{Params: chosen}, err
 	}
-	return Configuration{
-		Name: configurationName(run, chosen, i), Model: run.Model.Kind, Params: chosen, set: settings(s, chosen), run: run,
-	}, nil
+	return p.chosen(i, chosen, run), nil
+}
+
+// chosen is the configuration of what the search chose as its i-th, and its run.
+func (p *Plan) chosen(i int, params spec.Params, run *spec.Run) Configuration {
+	set := settings(p.versions[p.found.Version(i)], params)
+	return Configuration{Name: configurationName(run, params, i), Model: run.Model.Kind, Params: params, set: set, run: run}
 }
 
 // addTrials lists the trials, version after version.

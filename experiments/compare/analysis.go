@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,6 +48,7 @@ type Analysis struct {
 	// Intervals is the mean of Metric, by configuration ID.
 	Intervals   map[string]significance.Interval `json:"intervals"`
 	Comparisons []Comparison                     `json:"comparisons"` // in the order of rank
+	Importance  Weight                           `json:"importance"`
 	Notes       []string                         `json:"notes"`
 }
 
@@ -56,6 +58,7 @@ type Analysis struct {
 // chance. An error is of a name that is not there, or of a damaged file of scores.
 func Analyse(t Table, o Options) (*Analysis, error) {
 	a := &Analysis{Metric: o.Metric, RankedBy: t.Metric, Maximize: t.Maximize, Intervals: map[string]significance.Interval{}}
+	a.Importance = weigh(t, cmp.Or(o.Metric, t.Metric), o.Seed)
 	if a.Metric == "" {
 		a.Metric = testMetric(t)
 	}

@@ -91,7 +91,7 @@ func (c *Collector) Collect(ctx context.Context) (*Study, error) {
 	ranked := compare.Rank(all.Configurations, all.Metric, all.Maximize)
 	s.Metric = figureOf(all.Metric)
 	s.Figures = figuresOf(&all.Table)
-	s.Params = paramsOf(ranked, all.Named, c.distributions())
+	s.Params = paramsOf(ranked, all.Named, all.Drawn)
 	for _, row := range ranked {
 		at := all.of[row.Name]
 		config := c.readers[at.study].config(s, row, at.trials)

@@ -132,7 +132,7 @@ func gatherTrial(folder string) (gathered, error) {
 // merge puts the tables of several folders into one, ranked as the first is.
 func merge(all []gathered) (*compare.Table, error) {
 	merged := *all[0].table
-	merged.Title, merged.Configurations = nil, nil
+	merged.Title, merged.Configurations, merged.Named, merged.Drawn = nil, nil, nil, map[string]string{}
 	for _, g := range all {
 		t := g.table
 		if t.Metric != merged.Metric || t.Maximize != merged.Maximize {
@@ -141,6 +141,12 @@ func merge(all []gathered) (*compare.Table, error) {
 		merged.Title = append(merged.Title, t.Title...)
 		merged.Multiclass = merged.Multiclass || t.Multiclass
 		merged.Named = append(merged.Named, t.Named...)
+		for path, distribution := range t.Drawn {
+			if known, ok := merged.Drawn[path]; ok && known != distribution {
+				distribution = ""
+			}
+			merged.Drawn[path] = distribution
+		}
 		for _, c := range t.Configurations {
 			c.Flows = g.flows
 			known := -1

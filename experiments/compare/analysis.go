@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
+	"flowbench/data/parallel"
 	"flowbench/experiments/compare/filter"
 	"flowbench/experiments/compare/significance"
 	"flowbench/train/metric"
@@ -50,6 +52,12 @@ type Analysis struct {
 	Comparisons []Comparison                     `json:"comparisons"` // in the order of rank
 	Importance  Weight                           `json:"importance"`
 	Notes       []string                         `json:"notes"`
+
+	name    string // of the reference
+	against bool   // it was named beforehand
+	// baseline is the best of the trivial ones by what the table ranks by.
+	baseline     string
+	baselineMean float64 // of Metric
 }
 
 // Analyse compares the configurations of t that are no baselines. The claim that
@@ -68,12 +76,16 @@ func Analyse(t Table, o Options) (*Analysis, error) {
 		if len(values) > 0 {
 			a.Intervals[c.ID()] = significance.MeanInterval(values, Level, c.Overlap)
 		}
-		if !c.Baseline && len(values) > 0 {
+		switch {
+		case len(values) == 0:
+		case !c.Baseline:
 			models = append(models, c)
+		case a.baseline == "":
+			a.baseline, a.baselineMean = c.Name, a.Intervals[c.ID()].Mean
 		}
 	}
 	if len(models) < 2 {
-		a.Notes = append(a.Notes, fmt.Sprintf("nothing to compare: %d configurations have %s", len(models), a.Metric))
+		a.Notes = append(a.Notes, fmt.Sprintf("Nothing to compare: %s %s.", have(len(models), "configuration"), a.Metric))
 		if len(models) == 0 || o.Against == "" {
 			return a, nil
 		}
@@ -83,6 +95,7 @@ func Analyse(t Table, o Options) (*Analysis, error) {
 		return nil, err
 	}
 	a.Reference, a.Family = models[reference].ID(), family
+	a.name, a.against = models[reference].Name, o.Against != ""
 	return a, a.compare(models, reference, o)
 }
 
@@ -132,21 +145,25 @@ func (a *Analysis) compare(models []Configuration, reference int, o Options) err
 	if most == 0 {
 		most = 10
 	}
-	kept := map[string]*scorefile.Set{}
+	var pairs [][]pair
 	for i, c := range models {
 		if i == reference {
 			continue
 		}
-		pairs := pairUp(models[reference], c, a.Metric)
-		comparison := Comparison{Configuration: c.ID(), Reference: a.Reference, Seeds: seedTest(pairs, models[reference], c, a.Metric)}
-		if len(a.Comparisons) < most && a.Metric == "test.average_precision" {
-			rows, err := rowTest(pairs, kept, a.Family, o)
-			if err != nil {
-				return err
-			}
-			comparison.Rows = rows
+		pairs = append(pairs, pairUp(models[reference], c, a.Metric))
+		a.Comparisons = append(a.Comparisons, Comparison{
+			Configuration: c.ID(), Reference: a.Reference, name: c.Name, referenceName: a.name, Seeds: seedTest(pairs[len(pairs)-1], models[reference], c, a.Metric),
+		})
+	}
+	if a.Metric == "test.average_precision" {
+		pairs = pairs[:min(most, len(pairs))]
+		kept, err := readScores(pairs)
+		if err != nil {
+			return err
 		}
-		a.Comparisons = append(a.Comparisons, comparison)
+		for i := range pairs {
+			a.Comparisons[i].Rows = rowTest(pairs[i], kept, a.Family, o)
+		}
 	}
 	a.correct()
 	for i := range a.Comparisons {
@@ -213,39 +230,59 @@ func valueAt(values []*float64, i int) *float64 {
 	return values[i]
 }
 
+// readScores reads the test scores of all trials in pairs, on all cores, by their
+// folders; those that kept none are nil.
+func readScores(all [][]pair) (map[string]*scorefile.Part, error) {
+	var folders []string
+	for _, pairs := range all {
+		for _, p := range pairs {
+			folders = append(folders, p.folderA, p.folderB)
+		}
+	}
+	slices.Sort(folders)
+	folders = slices.Compact(folders)
+	parts, failed := make([]*scorefile.Part, len(folders)), make([]error, len(folders))
+	parallel.Each(len(folders), func(i int) {
+		if folders[i] == "" {
+			return
+		}
+		if parts[i], failed[i] = scorefile.ReadTest(folders[i]); errors.Is(failed[i], fs.ErrNotExist) {
+			failed[i] = nil
+		}
+	})
+	kept := map[string]*scorefile.Part{}
+	for i, dir := range folders {
+		kept[dir] = parts[i]
+	}
+	return kept, errors.Join(failed...)
+}
+
 // rowTest compares the average precisions of pairs over test rows, nil where
-// they kept no scores. kept holds the files that were read.
-func rowTest(pairs []pair, kept map[string]*scorefile.Set, family int, o Options) (*RowTest, error) {
+// they kept no scores. kept holds those of every folder.
+func rowTest(pairs []pair, kept map[string]*scorefile.Part, family int, o Options) *RowTest {
 	var replicates []metric.PairedScores
 	connections := true
 	for _, p := range pairs {
-		a, err := scoresOf(p.folderA, kept)
-		if err != nil {
-			return nil, err
-		}
-		b, err := scoresOf(p.folderB, kept)
-		if err != nil {
-			return nil, err
-		}
+		a, b := kept[p.folderA], kept[p.folderB]
 		if a == nil || b == nil {
-			return nil, nil
+			return nil
 		}
-		scores, reason := paired(a.Test, b.Test)
+		scores, reason := paired(*a, *b)
 		if reason != "" {
-			return &RowTest{Reason: reason}, nil
+			return &RowTest{Reason: reason}
 		}
-		connections = connections && a.Test.Groups != nil
+		connections = connections && a.Groups != nil
 		replicates = append(replicates, scores)
 	}
 	if len(replicates) == 0 {
-		return nil, nil
+		return nil
 	}
 	resamples := o.Resamples
 	if resamples == 0 {
 		resamples = min(max(400*family, 2000), 20000)
 	}
 	found, reason := metric.PairedBootstrapAP(replicates, resamples, Level, o.Seed)
-	return &RowTest{PairedAP: found, Connections: connections, Reason: reason}, nil
+	return &RowTest{PairedAP: found, Connections: connections, Reason: reason}
 }
 
 // paired sets two scorings of the same rows side by side.
@@ -263,16 +300,4 @@ func paired(a, b scorefile.Part) (metric.PairedScores, string) {
 		unit = a.Rows
 	}
 	return metric.PairedScores{A: a.Scores, B: b.Scores, Positive: a.Positive, Unit: unit}, ""
-}
-
-func scoresOf(dir string, kept map[string]*scorefile.Set) (*scorefile.Set, error) {
-	if s, ok := kept[dir]; ok || dir == "" {
-		return s, nil
-	}
-	s, err := scorefile.Read(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	kept[dir] = s
-	return s, nil
 }

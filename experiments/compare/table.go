@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode/utf8"
 
 	"flowbench/train/metric"
@@ -74,15 +73,28 @@ func (t Table) write(b *bytes.Buffer) {
 		ranking = "in the order asked for"
 	}
 	fmt.Fprintf(b, "%s; mean ± standard deviation over replicates\n\n", ranking)
-	writeBlocks(b, t.columns(ranked), t.Width)
+	params, figures := t.columns(ranked)
+	switch {
+	case t.Width == 0:
+		writeBlocks(b, slices.Concat(figures[:1], params, figures[1:]), 0)
+	case width(slices.Concat(figures, params)) <= t.Width:
+		writeBlocks(b, slices.Concat(figures, params), t.Width)
+	default:
+		writeBlocks(b, figures, t.Width)
+		if len(params) > 0 {
+			b.WriteByte('\n')
+			writeBlocks(b, slices.Concat(figures[:1], params), t.Width)
+		}
+	}
 	writeEnds(b, ranked)
 }
 
 // column is one of the table: its title, then a cell a configuration, then chance.
 type column []string
 
-// columns are all of the table, the configurations' names first.
-func (t Table) columns(ranked []Configuration) []column {
+// columns are the table's: the parameters that differ, and the figures, before
+// them the configurations' names.
+func (t Table) columns(ranked []Configuration) (params, figures []column) {
 	of := func(title, chance string, cell func(c Configuration) string) column {
 		all := column{title}
 		for _, c := range ranked {
@@ -99,7 +111,6 @@ func (t Table) columns(ranked []Configuration) []column {
 		}
 		return c.Name
 	})
-	var params, figures []column
 	differing := slices.DeleteFunc(Differing(ranked), func(name string) bool { return slices.Contains(t.Named, name) })
 	for i, title := range shortest(differing) {
 		params = append(params, of(title, "", func(c Configuration) string {
@@ -109,16 +120,12 @@ func (t Table) columns(ranked []Configuration) []column {
 			return ""
 		}))
 	}
-	figures = append(figures, of("done", "", func(c Configuration) string { return fmt.Sprintf("%d/%d", c.done(), len(c.States)) }),
+	figures = append(figures, names, of("done", "", func(c Configuration) string { return fmt.Sprintf("%d/%d", c.done(), len(c.States)) }),
 		figure(strings.Replace(strings.Replace(t.Metric, "average_precision", "AP", 1), ".", " ", 1), t.Metric))
 	for _, f := range t.figures() {
 		figures = append(figures, figure(f[0], f[1]))
 	}
-	figures = append(figures, of("found in test [95 %]", "", Configuration.found))
-	if t.Width > 0 {
-		return slices.Concat([]column{names}, figures, params)
-	}
-	return slices.Concat([]column{names}, params, figures)
+	return params, append(figures, of("found in test [95 %]", "", Configuration.found))
 }
 
 // gap is how many blanks are between columns.
@@ -132,30 +139,36 @@ func (c column) width() int {
 	return w + gap
 }
 
+// width is that of columns beside one another.
+func width(columns []column) int {
+	w := -gap
+	for _, c := range columns {
+		w += c.width()
+	}
+	return w
+}
+
 // writeBlocks writes columns in as many blocks of lines as it takes to stay within
-// width, each with the first column; 0 is no limit.
-func writeBlocks(b *bytes.Buffer, columns []column, width int) {
+// most characters a line, each with the first column; 0 is no limit.
+func writeBlocks(b *bytes.Buffer, columns []column, most int) {
 	for from := 1; from < len(columns); {
-		block, wide := []column{columns[0]}, columns[0].width()
+		block := []column{columns[0]}
 		if from > 1 {
 			b.WriteByte('\n')
 		}
 		for ; from < len(columns); from++ {
-			next := columns[from].width()
-			if width > 0 && len(block) > 1 && wide+next-gap > width {
+			if most > 0 && len(block) > 1 && width(block)+columns[from].width() > most {
 				break
 			}
-			block, wide = append(block, columns[from]), wide+next
+			block = append(block, columns[from])
 		}
-		out := tabwriter.NewWriter(b, 0, 0, gap, ' ', 0)
 		for i := range block[0] {
-			cells := make([]string, len(block))
-			for k, c := range block {
-				cells[k] = c[i]
+			line := ""
+			for _, c := range block {
+				line += c[i] + strings.Repeat(" ", c.width()-utf8.RuneCountInString(c[i]))
 			}
-			fmt.Fprintln(out, strings.Join(cells, "\t"))
+			fmt.Fprintln(b, strings.TrimRight(line, " "))
 		}
-		out.Flush()
 	}
 }
 

@@ -28,7 +28,8 @@ type Options struct {
 	// the best by what the table ranks by; it is picked from the figures then, and
 	// every test is corrected for that.
 	Against string
-	// Most is how many configurations, best first, are tested over rows too; 0 is 10.
+	// Most is how many configurations, best first, may be tested over rows too; 0 is
+	// 10. Beyond the first three those are that the seeds tell apart.
 	Most int
 	// Resamples and Seed are of the bootstrap over rows; 0 resamples are 400 a
 	// comparison of the family, so that a corrected p can fall below 0.05, but at
@@ -155,41 +156,72 @@ func (a *Analysis) compare(models []Configuration, reference int, o Options) err
 			Configuration: c.ID(), Reference: a.Reference, name: c.Name, referenceName: a.name, Seeds: seedTest(pairs[len(pairs)-1], models[reference], c, a.Metric),
 		})
 	}
+	var seeds []float64
+	for _, c := range a.Comparisons {
+		seeds = append(seeds, c.Seeds.P)
+	}
+	for i, p := range significance.Holm(seeds, a.Family) {
+		a.Comparisons[i].Seeds.Corrected = p
+	}
 	if a.Metric == "test.average_precision" {
-		pairs = pairs[:min(most, len(pairs))]
-		kept, err := readScores(pairs)
-		if err != nil {
+		if err := a.testRows(pairs[:min(most, len(pairs))], o); err != nil {
 			return err
 		}
-		for i := range pairs {
-			a.Comparisons[i].Rows = rowTest(pairs[i], kept, a.Family, o)
-		}
 	}
-	a.correct()
 	for i := range a.Comparisons {
 		a.Comparisons[i].conclude(a)
 	}
 	return nil
 }
 
-// correct replaces the p-values by Holm's, those over seeds and those over rows
-// each within the family.
-func (a *Analysis) correct() {
-	var seeds, rows []float64
-	for _, c := range a.Comparisons {
-		seeds = append(seeds, c.Seeds.P)
-		if c.Rows != nil && c.Rows.Reason == "" {
+const (
+	// rivals is how many configurations next to the reference are tested over rows
+	// whatever the seeds say; of the others those that the seeds tell apart are, as
+	// rows alone never make a difference.
+	rivals = 3
+	// fewDraws are enough for an interval; Efron and Tibshirani (An Introduction to
+	// the Bootstrap, 1993, section 12.5) ask for 1,000.
+	fewDraws = 1000
+)
+
+// testRows tests the first comparisons, whose pairs are given, over test rows, and
+// corrects the p-values by Holm. A test that cannot decide anything stops after
+// fewDraws: where the seeds tell nothing apart, or the interval holds 0 by then.
+func (a *Analysis) testRows(pairs [][]pair, o Options) error {
+	decides := func(i int) bool { return a.Comparisons[i].Seeds.Corrected < 1-Level }
+	var tested []int
+	var all [][]pair
+	for i := range pairs {
+		if i < rivals || decides(i) {
+			tested, all = append(tested, i), append(all, pairs[i])
+		}
+	}
+	kept, err := readScores(all)
+	if err != nil {
+		return err
+	}
+	resamples := o.Resamples
+	if resamples == 0 {
+		resamples = min(max(400*a.Family, 2000), 20000)
+	}
+	var rows []float64
+	for _, i := range tested {
+		c := &a.Comparisons[i]
+		c.Rows = rowTest(pairs[i], kept, min(fewDraws, resamples), o.Seed)
+		if r := c.Rows; r != nil && r.Reason == "" {
+			if decides(i) && (r.Low > 0 || r.High < 0) && resamples > fewDraws {
+				c.Rows = rowTest(pairs[i], kept, resamples, o.Seed)
+			}
 			rows = append(rows, c.Rows.P)
 		}
 	}
-	seeds, rows = significance.Holm(seeds, a.Family), significance.Holm(rows, a.Family)
-	for i := range a.Comparisons {
-		c := &a.Comparisons[i]
-		c.Seeds.Corrected = seeds[i]
-		if c.Rows != nil && c.Rows.Reason == "" {
-			c.Rows.Corrected, rows = rows[0], rows[1:]
+	rows = significance.Holm(rows, a.Family)
+	for _, i := range tested {
+		if r := a.Comparisons[i].Rows; r != nil && r.Reason == "" {
+			r.Corrected, rows = rows[0], rows[1:]
 		}
 	}
+	return nil
 }
 
 // pair is a replicate of two configurations with one seed.
@@ -259,7 +291,7 @@ func readScores(all [][]pair) (map[string]*scorefile.Part, error) {
 
 // rowTest compares the average precisions of pairs over test rows, nil where
 // they kept no scores. kept holds those of every folder.
-func rowTest(pairs []pair, kept map[string]*scorefile.Part, family int, o Options) *RowTest {
+func rowTest(pairs []pair, kept map[string]*scorefile.Part, resamples int, seed uint64) *RowTest {
 	var replicates []metric.PairedScores
 	connections := true
 	for _, p := range pairs {
@@ -277,11 +309,7 @@ func rowTest(pairs []pair, kept map[string]*scorefile.Part, family int, o Option
 	if len(replicates) == 0 {
 		return nil
 	}
-	resamples := o.Resamples
-	if resamples == 0 {
-		resamples = min(max(400*family, 2000), 20000)
-	}
-	found, reason := metric.PairedBootstrapAP(replicates, resamples, Level, o.Seed)
+	found, reason := metric.PairedBootstrapAP(replicates, resamples, Level, seed)
 	return &RowTest{PairedAP: found, Connections: connections, Reason: reason}
 }
 

@@ -128,24 +128,49 @@ func ReadTest(dir string) (*Part, error) {
 	return &s.Test, nil
 }
 
-func read(dir string, parts ...string) (*Set, error) {
+// ReadScores is Read for those who need no more than what the test part was
+// scored with, and which rows are attacks: half the cost of ReadTest.
+func ReadScores(dir string) (scores []float64, positive []bool, err error) {
+	err = open(dir, func(archive *zip.Reader) error {
+		p := Part{}
+		if err := readArray(archive, "test_positive", &p.Positive); err != nil {
+			return err
+		}
+		if err := readScores(archive, "test_scores", &p.Scores); err != nil {
+			return err
+		}
+		scores, positive = p.Scores, p.Positive
+		return p.checkScores("test")
+	})
+	return scores, positive, err
+}
+
+func read(dir string, parts ...string) (s *Set, err error) {
+	err = open(dir, func(archive *zip.Reader) error {
+		s, err = decode(archive, parts)
+		return err
+	})
+	return s, err
+}
+
+// open hands the archive in dir to use, and says whose fault an error is.
+func open(dir string, use func(*zip.Reader) error) error {
 	path := filepath.Join(dir, Name)
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("scores: %w", err)
+		return fmt.Errorf("scores: %w", err)
 	}
-	s, err := decode(raw, parts)
+	archive, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
+	if err == nil {
+		err = use(archive)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("scores: %s: %w; remove the trial's result.json and sweep again to have it written again", path, err)
+		return fmt.Errorf("scores: %s: %w; remove the trial's result.json and sweep again to have it written again", path, err)
 	}
-	return s, nil
+	return nil
 }
 
-func decode(raw []byte, parts []string) (*Set, error) {
-	archive, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
-	if err != nil {
-		return nil, err
-	}
+func decode(archive *zip.Reader, parts []string) (*Set, error) {
 	var names []byte
 	if err := readArray(archive, "label_names", &names); err != nil {
 		return nil, err
@@ -199,16 +224,30 @@ func readScores(archive *zip.Reader, name string, into *[]float64) error {
 	return nil
 }
 
-// check makes sure that a part is one: readers index by what it holds.
-func (p *Part) check(name string, labels int) error {
-	n := len(p.Scores)
-	if len(p.Rows) != n || len(p.Positive) != n || len(p.Labels) != n || p.Groups != nil && len(p.Groups) != n {
+// checkScores makes sure that there is a finite score for every row.
+func (p *Part) checkScores(name string) error {
+	if len(p.Positive) != len(p.Scores) {
 		return fmt.Errorf("the arrays of %s differ in length", name)
 	}
 	for i, v := range p.Scores {
-		switch {
-		case math.IsNaN(v) || math.IsInf(v, 0):
+		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return fmt.Errorf("%s_scores[%d] is %v", name, i, v)
+		}
+	}
+	return nil
+}
+
+// check makes sure that a part is one: readers index by what it holds.
+func (p *Part) check(name string, labels int) error {
+	if err := p.checkScores(name); err != nil {
+		return err
+	}
+	n := len(p.Scores)
+	if len(p.Rows) != n || len(p.Labels) != n || p.Groups != nil && len(p.Groups) != n {
+		return fmt.Errorf("the arrays of %s differ in length", name)
+	}
+	for i := range n {
+		switch {
 		case int(p.Labels[i]) >= labels:
 			return fmt.Errorf("%s_labels[%d] is %d, of %d labels", name, i, p.Labels[i], labels)
 		case i > 0 && p.Rows[i] <= p.Rows[i-1]:

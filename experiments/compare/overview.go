@@ -26,7 +26,7 @@ func (a *Analysis) Overview() []string {
 	if a.baseline != "" {
 		lines = append(lines, fmt.Sprintf("The best trivial baseline, %s, comes to %.3f.", strings.ReplaceAll(a.baseline, "_", " "), a.baselineMean))
 	}
-	return append(lines, a.sure()...)
+	return append(lines, a.Sure()...)
 }
 
 // Best is the name of the configuration that the others are compared with; empty
@@ -59,8 +59,8 @@ func isShare(figure string) bool {
 	return figure == "false_positive_rate"
 }
 
-// sure counts the verdicts.
-func (a *Analysis) sure() []string {
+// Sure says which of the others the best differs from beyond chance.
+func (a *Analysis) Sure() []string {
 	names := map[Verdict][]string{}
 	for _, c := range a.Comparisons {
 		names[c.Verdict] = append(names[c.Verdict], c.name)

@@ -17,7 +17,7 @@ func (s *Study) addAnalysis(a *compare.Analysis) {
 	if len(a.Comparisons) == 0 {
 		return
 	}
-	p := &Pairs{Best: a.Best(), Metric: figureOf(a.Metric).Label, Verdict: strings.Join(a.Overview(), " ")}
+	p := &Pairs{Best: a.Best(), Metric: figureOf(a.Metric).Label, Verdict: strings.Join(a.Sure(), " ")}
 	over := ""
 	for _, c := range a.Comparisons[:min(listedPairs, len(a.Comparisons))] {
 		entry := Paired{

@@ -29,7 +29,7 @@ const (
 type NoneEndedError struct{ Dir string }
 
 func (e *NoneEndedError) Error() string {
-	return fmt.Sprintf("%s: no trial is done yet, so that there is nothing to report: finish its sweep with flowbench sweep, or look on with flowbench serve %s", e.Dir, e.Dir)
+	return fmt.Sprintf("study %s has no trial that is done, so that there is nothing to report: finish its sweep with flowbench sweep, ask flowbench runs %s why its trials ended, or look on with flowbench serve %s", e.Dir, e.Dir, e.Dir)
 }
 
 // Collector makes the document of studies, again and again while they run: what

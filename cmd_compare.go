@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 
 	"flowbench/experiments/compare"
+	"flowbench/experiments/page"
 	"flowbench/experiments/study"
 	"flowbench/train/checkpoint"
 )
@@ -18,11 +22,13 @@ func compareCommand() *cli.Command {
 		Name:      "compare",
 		Usage:     "set the configurations of studies and trials side by side, and say which differences are real",
 		ArgsUsage: "STUDY_OR_TRIAL ...",
-		Description: "One row a configuration: mean and standard deviation over its replicates, the\n" +
-			"trivial baselines and chance beside it, and only the parameters that differ.\n" +
-			"Below it, the best against every other: paired tests over seeds (Wilcoxon's signed\n" +
-			"ranks; where each replicate has its own split, Nadeau and Bengio's t-test as well)\n" +
-			"and over test rows (a bootstrap of connections), corrected by Holm.\n\n" +
+		Description: "First which configuration is in front and how sure that is, in words. Then one row\n" +
+			"a configuration: mean and standard deviation over its replicates, the trivial\n" +
+			"baselines and chance beside it, and only the parameters that differ. Below it, the\n" +
+			"best against every other: paired tests over seeds (Wilcoxon's signed ranks; where\n" +
+			"each replicate has its own split, Nadeau and Bengio's t-test as well) and over test\n" +
+			"rows (a bootstrap of connections), corrected by Holm. At the end how much each\n" +
+			"parameter mattered (functional ANOVA of a random forest).\n\n" +
 			"Short names of metrics: " + strings.Join(compare.Aliases(), ", ") + ".\n\n" +
 			"example: flowbench compare runs/demo --where 'model.kind=dnn && recall>0.7' --sort -ap",
 		Flags: []cli.Flag{
@@ -33,6 +39,7 @@ func compareCommand() *cli.Command {
 			&cli.BoolFlag{Name: "different-data", Usage: "compare studies of different flows all the same"},
 			&cli.BoolFlag{Name: "json", Usage: "print one object: the configurations, with one value a replicate in the order of seeds, and the analysis"},
 			&cli.StringFlag{Name: "csv", Usage: "write one line a replicate to `FILE`"},
+			&cli.StringFlag{Name: "parquet", Usage: "write the same rows to `FILE` as Parquet"},
 			&cli.StringFlag{Name: "html", Usage: "write a report to `FILE`, one page that opens without a network"},
 		},
 		Action: runCompare,
@@ -43,6 +50,16 @@ func runCompare(c *cli.Context) error {
 	if c.NArg() == 0 {
 		return usageError("compare needs the folder of a study, such as runs/demo; see flowbench compare --help")
 	}
+	options := compare.Options{Metric: compare.Alias(c.String("metric")), Against: c.String("against")}
+	if path := c.String("html"); path != "" {
+		for _, other := range []string{"json", "csv", "parquet", "sort"} {
+			if c.IsSet(other) {
+				return usageError("compare --html writes a page and nothing else: ask for --" + other + " in a command of its own")
+			}
+		}
+		return writeStudyPage(c.Context, c.App.Writer, c.Args().Slice(), path,
+			page.Options{Options: options, Where: c.String("where"), DifferentData: c.Bool("different-data")})
+	}
 	table, err := study.Gather(c.Context, c.Args().Slice(), c.Bool("different-data"))
 	if err != nil {
 		return err
@@ -50,21 +67,12 @@ func runCompare(c *cli.Context) error {
 	if err := choose(c, table); err != nil {
 		return err
 	}
-	if path := c.String("html"); path != "" {
-		return writeStudyPage(c.Context, c.App.Writer, c.Args().Slice(), path)
-	}
-	analysis, err := compare.Analyse(*table, compare.Options{Metric: compare.Alias(c.String("metric")), Against: c.String("against")})
+	analysis, err := compare.Analyse(*table, options)
 	if err != nil {
 		return err
 	}
-	if path := c.String("csv"); path != "" {
-		var rows bytes.Buffer
-		if err := compare.WriteCSV(&rows, table.Configurations); err != nil {
-			return err
-		}
-		if err := checkpoint.WriteFile(path, rows.Bytes()); err != nil {
-			return fmt.Errorf("--csv: %w", err)
-		}
+	if err := writeRows(c, table.Configurations); err != nil {
+		return err
 	}
 	if c.Bool("json") {
 		return json.NewEncoder(c.App.Writer).Encode(struct {
@@ -72,10 +80,40 @@ func runCompare(c *cli.Context) error {
 			Analysis       *compare.Analysis       `json:"analysis"`
 		}{table.Configurations, analysis})
 	}
-	if err := table.Write(c.App.Writer); err != nil {
-		return err
+	table.Width = lineWidth(c.App.Writer)
+	return compare.Write(c.App.Writer, *table, analysis)
+}
+
+// writeRows writes the files that --csv and --parquet name, each whole or not at all.
+func writeRows(c *cli.Context, configurations []compare.Configuration) error {
+	for flag, write := range map[string]func(io.Writer, []compare.Configuration) error{"csv": compare.WriteCSV, "parquet": compare.WriteParquet} {
+		path := c.String(flag)
+		if path == "" {
+			continue
+		}
+		var rows bytes.Buffer
+		if err := write(&rows, configurations); err != nil {
+			return err
+		}
+		if err := checkpoint.WriteFile(path, rows.Bytes()); err != nil {
+			return fmt.Errorf("--%s: %w", flag, err)
+		}
 	}
-	return analysis.Write(c.App.Writer)
+	return nil
+}
+
+// pipeWidth is how wide a table may be where nobody says how wide the paper is:
+// most of a laptop's screen.
+const pipeWidth = 120
+
+// lineWidth is how many characters a line of out has.
+func lineWidth(out io.Writer) int {
+	if f, ok := out.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return pipeWidth
 }
 
 // choose applies --where and --sort.

@@ -12,13 +12,16 @@ import (
 )
 
 // writeStudyPage writes the HTML report of studies to path, and says so on out.
-func writeStudyPage(ctx context.Context, out io.Writer, dirs []string, path string) error {
+// Studies of different flows are refused unless o says otherwise.
+func writeStudyPage(ctx context.Context, out io.Writer, dirs []string, path string, o page.Options) error {
 	studies, closeAll, err := openStudies(dirs)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
-	document, err := page.NewCollector(studies...).Finished(ctx)
+	collector := page.NewCollector(studies...)
+	collector.Options = o
+	document, err := collector.Finished(ctx)
 	if err != nil {
 		return err
 	}

@@ -3,15 +3,21 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/parquet-go/parquet-go"
 
 	"flowbench/experiments/page/pagetest"
 )
@@ -37,6 +43,90 @@ func TestCompareWritesAPage(t *testing.T) {
 	}
 	if outside := regexp.MustCompile(`(src|href)="?https?:`).Find(raw); outside != nil {
 		t.Errorf("the page asks the network for %s", outside)
+	}
+}
+
+// TestPagesOfDifferentFlows: two studies whose flows differ share a page only where
+// that is asked for; a condition keeps configurations out, and the page says nothing of them.
+func TestPagesOfDifferentFlows(t *testing.T) {
+	dir := t.TempDir()
+	a, b, path := filepath.Join(dir, "a"), filepath.Join(dir, "b"), filepath.Join(dir, "report.html")
+	pagetest.Study(t, a, drawnShape, 0).Close()
+	pagetest.Study(t, b, drawnShape, 0).Close()
+	if err := os.WriteFile(filepath.Join(b, "flows.sha256"), []byte(strings.Repeat("b", 64)+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	known, err := os.ReadFile(filepath.Join(a, "flows.sha256"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, _, log := flowbench(t, "compare", a, b, "--html", path)
+	if code != 1 || !strings.Contains(log, string(known[:12])) || !strings.Contains(log, "bbbbbbbbbbbb") || !strings.Contains(log, "--different-data") {
+		t.Errorf("exit code %d: %s", code, log)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("a refused report left a file")
+	}
+	if code, _, log := flowbench(t, "compare", a, b, "--different-data", "--where", "!baseline=true", "--html", path); code != 0 {
+		t.Fatalf("exit code %d: %s", code, log)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil || bytes.Contains(raw, []byte(`"baseline":true`)) || !bytes.Contains(raw, []byte(`"name":"synthetic-sweep/dnn-1"`)) || !bytes.Contains(raw, []byte(`"pairs":{"best":`)) {
+		t.Errorf("%v; the page holds baselines: %v", err, bytes.Contains(raw, []byte(`"baseline":true`)))
+	}
+	for _, other := range []string{"--json", "--csv=x", "--parquet=x", "--sort=-ap"} {
+		if code, _, log := flowbench(t, "compare", a, other, "--html", path); code != 2 || !strings.Contains(log, strings.Split(other, "=")[0]) {
+			t.Errorf("%s beside --html: exit code %d: %s", other, code, log)
+		}
+	}
+}
+
+// TestCompareWritesRows reads both files back: as many rows, and the same values.
+func TestCompareWritesRows(t *testing.T) {
+	dir := t.TempDir()
+	a := filepath.Join(dir, "a")
+	pagetest.Study(t, a, drawnShape, 0).Close()
+	code, out, log := flowbench(t, "compare", a, "--csv", filepath.Join(dir, "rows.csv"), "--parquet", filepath.Join(dir, "rows.parquet"))
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, log)
+	}
+	for _, want := range []string{" is in front: test.average_precision ", "The best trivial baseline, ", "What matters for validation.average_precision: 2 configurations cannot tell"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	for _, line := range strings.Split(out, "\n") {
+		if utf8.RuneCountInString(line) > pipeWidth && strings.Contains(line, "  ") {
+			t.Errorf("a line of a table has %d characters: %s", utf8.RuneCountInString(line), line)
+		}
+	}
+	file, err := os.Open(filepath.Join(dir, "rows.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	lines, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	type row struct {
+		Name string   `parquet:"configuration"`
+		Seed uint64   `parquet:"seed"`
+		AP   *float64 `parquet:"test.average_precision,optional"`
+	}
+	rows, err := parquet.ReadFile[row](filepath.Join(dir, "rows.parquet"))
+	if err != nil || len(rows) != len(lines)-1 || len(rows) != 10 {
+		t.Fatalf("%d rows, %d lines, %v", len(rows), len(lines), err)
+	}
+	at := func(name string) int { return slices.Index(lines[0], name) }
+	for i, r := range rows {
+		line := lines[i+1]
+		if r.Name != line[at("configuration")] || strconv.FormatUint(r.Seed, 10) != line[at("seed")] || strconv.FormatFloat(*r.AP, 'g', -1, 64) != line[at("test.average_precision")] {
+			t.Errorf("row %d is %+v in Parquet, %v in CSV", i, r, line)
+		}
+	}
+	if code, _, log := flowbench(t, "compare", a, "--parquet", filepath.Join(dir, "no", "rows.parquet")); code != 1 || !strings.Contains(log, "--parquet") {
+		t.Errorf("exit code %d: %s", code, log)
 	}
 }
 

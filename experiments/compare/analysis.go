@@ -1,11 +1,14 @@
 package compare
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
+	"flowbench/data/parallel"
 	"flowbench/experiments/compare/filter"
 	"flowbench/experiments/compare/significance"
 	"flowbench/train/metric"
@@ -25,7 +28,8 @@ type Options struct {
 	// the best by what the table ranks by; it is picked from the figures then, and
 	// every test is corrected for that.
 	Against string
-	// Most is how many configurations, best first, are tested over rows too; 0 is 10.
+	// Most is how many configurations, best first, may be tested over rows too; 0 is
+	// 10. Beyond the first three those are that the seeds tell apart.
 	Most int
 	// Resamples and Seed are of the bootstrap over rows; 0 resamples are 400 a
 	// comparison of the family, so that a corrected p can fall below 0.05, but at
@@ -47,7 +51,14 @@ type Analysis struct {
 	// Intervals is the mean of Metric, by configuration ID.
 	Intervals   map[string]significance.Interval `json:"intervals"`
 	Comparisons []Comparison                     `json:"comparisons"` // in the order of rank
+	Importance  Weight                           `json:"importance"`
 	Notes       []string                         `json:"notes"`
+
+	name    string // of the reference
+	against bool   // it was named beforehand
+	// baseline is the best of the trivial ones by what the table ranks by.
+	baseline     string
+	baselineMean float64 // of Metric
 }
 
 // Analyse compares the configurations of t that are no baselines. The claim that
@@ -56,6 +67,7 @@ type Analysis struct {
 // chance. An error is of a name that is not there, or of a damaged file of scores.
 func Analyse(t Table, o Options) (*Analysis, error) {
 	a := &Analysis{Metric: o.Metric, RankedBy: t.Metric, Maximize: t.Maximize, Intervals: map[string]significance.Interval{}}
+	a.Importance = weigh(t, cmp.Or(o.Metric, t.Metric), o.Seed)
 	if a.Metric == "" {
 		a.Metric = testMetric(t)
 	}
@@ -65,12 +77,16 @@ func Analyse(t Table, o Options) (*Analysis, error) {
 		if len(values) > 0 {
 			a.Intervals[c.ID()] = significance.MeanInterval(values, Level, c.Overlap)
 		}
-		if !c.Baseline && len(values) > 0 {
+		switch {
+		case len(values) == 0:
+		case !c.Baseline:
 			models = append(models, c)
+		case a.baseline == "":
+			a.baseline, a.baselineMean = c.Name, a.Intervals[c.ID()].Mean
 		}
 	}
 	if len(models) < 2 {
-		a.Notes = append(a.Notes, fmt.Sprintf("nothing to compare: %d configurations have %s", len(models), a.Metric))
+		a.Notes = append(a.Notes, fmt.Sprintf("Nothing to compare: %s %s.", have(len(models), "configuration"), a.Metric))
 		if len(models) == 0 || o.Against == "" {
 			return a, nil
 		}
@@ -80,6 +96,7 @@ func Analyse(t Table, o Options) (*Analysis, error) {
 		return nil, err
 	}
 	a.Reference, a.Family = models[reference].ID(), family
+	a.name, a.against = models[reference].Name, o.Against != ""
 	return a, a.compare(models, reference, o)
 }
 
@@ -129,47 +146,82 @@ func (a *Analysis) compare(models []Configuration, reference int, o Options) err
 	if most == 0 {
 		most = 10
 	}
-	kept := map[string]*scorefile.Set{}
+	var pairs [][]pair
 	for i, c := range models {
 		if i == reference {
 			continue
 		}
-		pairs := pairUp(models[reference], c, a.Metric)
-		comparison := Comparison{Configuration: c.ID(), Reference: a.Reference, Seeds: seedTest(pairs, models[reference], c, a.Metric)}
-		if len(a.Comparisons) < most && a.Metric == "test.average_precision" {
-			rows, err := rowTest(pairs, kept, a.Family, o)
-			if err != nil {
-				return err
-			}
-			comparison.Rows = rows
-		}
-		a.Comparisons = append(a.Comparisons, comparison)
+		pairs = append(pairs, pairUp(models[reference], c, a.Metric))
+		a.Comparisons = append(a.Comparisons, Comparison{
+			Configuration: c.ID(), Reference: a.Reference, name: c.Name, referenceName: a.name, Seeds: seedTest(pairs[len(pairs)-1], models[reference], c, a.Metric),
+		})
 	}
-	a.correct()
+	var seeds []float64
+	for _, c := range a.Comparisons {
+		seeds = append(seeds, c.Seeds.P)
+	}
+	for i, p := range significance.Holm(seeds, a.Family) {
+		a.Comparisons[i].Seeds.Corrected = p
+	}
+	if a.Metric == "test.average_precision" {
+		if err := a.testRows(pairs[:min(most, len(pairs))], o); err != nil {
+			return err
+		}
+	}
 	for i := range a.Comparisons {
 		a.Comparisons[i].conclude(a)
 	}
 	return nil
 }
 
-// correct replaces the p-values by Holm's, those over seeds and those over rows
-// each within the family.
-func (a *Analysis) correct() {
-	var seeds, rows []float64
-	for _, c := range a.Comparisons {
-		seeds = append(seeds, c.Seeds.P)
-		if c.Rows != nil && c.Rows.Reason == "" {
+const (
+	// rivals is how many configurations next to the reference are tested over rows
+	// whatever the seeds say; of the others those that the seeds tell apart are, as
+	// rows alone never make a difference.
+	rivals = 3
+	// fewDraws are enough for an interval; Efron and Tibshirani (An Introduction to
+	// the Bootstrap, 1993, section 12.5) ask for 1,000.
+	fewDraws = 1000
+)
+
+// testRows tests the first comparisons, whose pairs are given, over test rows, and
+// corrects the p-values by Holm. A test that cannot decide anything stops after
+// fewDraws: where the seeds tell nothing apart, or the interval holds 0 by then.
+func (a *Analysis) testRows(pairs [][]pair, o Options) error {
+	decides := func(i int) bool { return a.Comparisons[i].Seeds.Corrected < 1-Level }
+	var tested []int
+	var all [][]pair
+	for i := range pairs {
+		if i < rivals || decides(i) {
+			tested, all = append(tested, i), append(all, pairs[i])
+		}
+	}
+	kept, err := readScores(all)
+	if err != nil {
+		return err
+	}
+	resamples := o.Resamples
+	if resamples == 0 {
+		resamples = min(max(400*a.Family, 2000), 20000)
+	}
+	var rows []float64
+	for _, i := range tested {
+		c := &a.Comparisons[i]
+		c.Rows = rowTest(pairs[i], kept, min(fewDraws, resamples), o.Seed)
+		if r := c.Rows; r != nil && r.Reason == "" {
+			if decides(i) && (r.Low > 0 || r.High < 0) && resamples > fewDraws {
+				c.Rows = rowTest(pairs[i], kept, resamples, o.Seed)
+			}
 			rows = append(rows, c.Rows.P)
 		}
 	}
-	seeds, rows = significance.Holm(seeds, a.Family), significance.Holm(rows, a.Family)
-	for i := range a.Comparisons {
-		c := &a.Comparisons[i]
-		c.Seeds.Corrected = seeds[i]
-		if c.Rows != nil && c.Rows.Reason == "" {
-			c.Rows.Corrected, rows = rows[0], rows[1:]
+	rows = significance.Holm(rows, a.Family)
+	for _, i := range tested {
+		if r := a.Comparisons[i].Rows; r != nil && r.Reason == "" {
+			r.Corrected, rows = rows[0], rows[1:]
 		}
 	}
+	return nil
 }
 
 // pair is a replicate of two configurations with one seed.
@@ -210,39 +262,55 @@ func valueAt(values []*float64, i int) *float64 {
 	return values[i]
 }
 
+// readScores reads the test scores of all trials in pairs, on all cores, by their
+// folders; those that kept none are nil.
+func readScores(all [][]pair) (map[string]*scorefile.Part, error) {
+	var folders []string
+	for _, pairs := range all {
+		for _, p := range pairs {
+			folders = append(folders, p.folderA, p.folderB)
+		}
+	}
+	slices.Sort(folders)
+	folders = slices.Compact(folders)
+	parts, failed := make([]*scorefile.Part, len(folders)), make([]error, len(folders))
+	parallel.Each(len(folders), func(i int) {
+		if folders[i] == "" {
+			return
+		}
+		if parts[i], failed[i] = scorefile.ReadTest(folders[i]); errors.Is(failed[i], fs.ErrNotExist) {
+			failed[i] = nil
+		}
+	})
+	kept := map[string]*scorefile.Part{}
+	for i, dir := range folders {
+		kept[dir] = parts[i]
+	}
+	return kept, errors.Join(failed...)
+}
+
 // rowTest compares the average precisions of pairs over test rows, nil where
-// they kept no scores. kept holds the files that were read.
-func rowTest(pairs []pair, kept map[string]*scorefile.Set, family int, o Options) (*RowTest, error) {
+// they kept no scores. kept holds those of every folder.
+func rowTest(pairs []pair, kept map[string]*scorefile.Part, resamples int, seed uint64) *RowTest {
 	var replicates []metric.PairedScores
 	connections := true
 	for _, p := range pairs {
-		a, err := scoresOf(p.folderA, kept)
-		if err != nil {
-			return nil, err
-		}
-		b, err := scoresOf(p.folderB, kept)
-		if err != nil {
-			return nil, err
-		}
+		a, b := kept[p.folderA], kept[p.folderB]
 		if a == nil || b == nil {
-			return nil, nil
+			return nil
 		}
-		scores, reason := paired(a.Test, b.Test)
+		scores, reason := paired(*a, *b)
 		if reason != "" {
-			return &RowTest{Reason: reason}, nil
+			return &RowTest{Reason: reason}
 		}
-		connections = connections && a.Test.Groups != nil
+		connections = connections && a.Groups != nil
 		replicates = append(replicates, scores)
 	}
 	if len(replicates) == 0 {
-		return nil, nil
+		return nil
 	}
-	resamples := o.Resamples
-	if resamples == 0 {
-		resamples = min(max(400*family, 2000), 20000)
-	}
-	found, reason := metric.PairedBootstrapAP(replicates, resamples, Level, o.Seed)
-	return &RowTest{PairedAP: found, Connections: connections, Reason: reason}, nil
+	found, reason := metric.PairedBootstrapAP(replicates, resamples, Level, seed)
+	return &RowTest{PairedAP: found, Connections: connections, Reason: reason}
 }
 
 // paired sets two scorings of the same rows side by side.
@@ -260,16 +328,4 @@ func paired(a, b scorefile.Part) (metric.PairedScores, string) {
 		unit = a.Rows
 	}
 	return metric.PairedScores{A: a.Scores, B: b.Scores, Positive: a.Positive, Unit: unit}, ""
-}
-
-func scoresOf(dir string, kept map[string]*scorefile.Set) (*scorefile.Set, error) {
-	if s, ok := kept[dir]; ok || dir == "" {
-		return s, nil
-	}
-	s, err := scorefile.Read(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	kept[dir] = s
-	return s, nil
 }

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/parquet-go/parquet-go"
+
 	"flowbench/train/scorefile"
 )
 
@@ -49,10 +52,10 @@ func TestVerdicts(t *testing.T) {
 		*v -= float64(i*i) / 1000
 	}
 	c := analyse(t, Options{}, bad, good).Comparisons[0]
-	if c.Verdict != Worse || !strings.HasPrefix(c.Sentence, "/good is better than /bad in test.average_precision: over 8 seeds +0.3") || c.Seeds.CliffsDelta != 1 {
+	if c.Verdict != Worse || !strings.HasPrefix(c.Sentence, "good is better than bad in test.average_precision: over 8 seeds +0.3") || c.Seeds.CliffsDelta != 1 {
 		t.Errorf("%+v", c)
 	}
-	if c := analyse(t, Options{Against: "bad"}, bad, good).Comparisons[0]; c.Verdict != Better || !strings.HasPrefix(c.Sentence, "/good is better than /bad") {
+	if c := analyse(t, Options{Against: "bad"}, bad, good).Comparisons[0]; c.Verdict != Better || !strings.HasPrefix(c.Sentence, "good is better than bad") {
 		t.Errorf("%+v", c)
 	}
 	if c := analyse(t, Options{}, model("a", spaced(0.5, 8)...), model("b", 0.57, 0.5, 0.52, 0.53, 0.51, 0.56, 0.55, 0.54)).Comparisons[0]; c.Verdict != NoDifference || !strings.HasPrefix(c.Sentence, "no significant difference between") {
@@ -174,6 +177,53 @@ func TestCSV(t *testing.T) {
 		",dnn-0,dnn,false,0,done,\"[64,32]\",0.001,0.5\n,dnn-0,dnn,false,1,done,\"[64,32]\",0.001,\n"
 	if b.String() != want {
 		t.Errorf("%s, want\n%s", b.String(), want)
+	}
+}
+
+// TestParquet reads the file back as others would, into columns of given types.
+func TestParquet(t *testing.T) {
+	a, b := model("dnn-0", 0.5, 0.25), model("pca-1", 0.125)
+	a.Study, a.Seeds[1] = "demo", math.MaxUint64
+	a.Metrics = map[string][]*float64{testAP: {values(0.5)[0], nil}}
+	b.Baseline, b.Params = true, map[string]any{"optimizer.learning_rate": 0.5, "model.score": "squared", "seed": int64(3)}
+	var file bytes.Buffer
+	if err := WriteParquet(&file, []Configuration{a, b}); err != nil {
+		t.Fatal(err)
+	}
+	type row struct {
+		Study    string   `parquet:"study"`
+		Name     string   `parquet:"configuration"`
+		Model    string   `parquet:"model"`
+		Baseline bool     `parquet:"baseline"`
+		Seed     uint64   `parquet:"seed"`
+		State    string   `parquet:"state"`
+		Hidden   *string  `parquet:"model.hidden,optional"`
+		Score    *string  `parquet:"model.score,optional"`
+		Rate     *float64 `parquet:"optimizer.learning_rate,optional"`
+		Given    *float64 `parquet:"param:seed,optional"`
+		AP       *float64 `parquet:"test.average_precision,optional"`
+		Val      *float64 `parquet:"validation.average_precision,optional"`
+	}
+	got, err := parquet.Read[row](bytes.NewReader(file.Bytes()), int64(file.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hidden, score, numbers := "[64,32]", "squared", values(0.001, 0.5, 3, 0.125)
+	want := []row{
+		{Study: "demo", Name: "dnn-0", Model: "dnn", Seed: 0, State: "done", Hidden: &hidden, Rate: numbers[0], AP: numbers[1]},
+		{Study: "demo", Name: "dnn-0", Model: "dnn", Seed: math.MaxUint64, State: "done", Hidden: &hidden, Rate: numbers[0]},
+		{Name: "pca-1", Model: "dnn", Baseline: true, State: "done", Score: &score, Rate: numbers[1], Given: numbers[2], AP: numbers[3], Val: numbers[3]},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	schema, err := parquet.OpenFile(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	if err != nil || len(schema.Schema().Fields()) != 13 {
+		t.Errorf("%d columns, %v", len(schema.Schema().Fields()), err)
+	}
+	var again bytes.Buffer
+	if err := WriteParquet(&again, []Configuration{a, b}); err != nil || !bytes.Equal(file.Bytes(), again.Bytes()) {
+		t.Errorf("two files of the same rows differ, %v", err)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
+	"unicode/utf8"
 
 	"flowbench/train/metric"
 )
@@ -24,87 +24,152 @@ type Table struct {
 	// Named lists parameters that the configurations' names stand for, as those
 	// of a variant do. They have no column.
 	Named []string
+	// Drawn is what each parameter is drawn from, such as log_uniform; those of a
+	// list of values have nothing.
+	Drawn map[string]string
 	// Ordered keeps Configurations in the order they are in; else they are ranked.
 	Ordered bool
+	// Width is how many characters a line may have: a table that is wider is printed
+	// in blocks below one another, parameters last. 0 is no limit.
+	Width int
 }
 
-// column is one figure of the table.
-type column struct{ title, metric string }
-
-func (t Table) columns() []column {
-	columns := []column{{"test AP", "test.average_precision"}}
+// figures are the table's, as title and metric, behind what it is ranked by.
+func (t Table) figures() [][2]string {
+	figures := [][2]string{{"test AP", "test.average_precision"}}
 	if t.Multiclass {
-		columns = append(columns, column{"macro AP", "test.macro_average_precision"}, column{"macro F1", "test.macro_f1"})
+		figures = append(figures, [2]string{"macro AP", "test.macro_average_precision"}, [2]string{"macro F1", "test.macro_f1"})
 	}
-	return append(columns,
-		column{"AUROC", "test.auroc"},
-		column{"recall@FPR 1%", "test.recall_at_fpr_0.01"},
-		column{"@0.1%", "test.recall_at_fpr_0.001"},
-		column{"MCC", "test.mcc"},
-		column{"alerts/day", "test.alerts_per_day"},
-	)
+	return append(figures, [][2]string{
+		{"AUROC", "test.auroc"},
+		{"recall@FPR 1%", "test.recall_at_fpr_0.01"},
+		{"@0.1%", "test.recall_at_fpr_0.001"},
+		{"MCC", "test.mcc"},
+		{"alerts/day", "test.alerts_per_day"},
+	}...)
 }
 
 // Write writes the table. Equal configurations give equal bytes.
 func (t Table) Write(w io.Writer) error {
 	var b bytes.Buffer // whose writes never fail
-	ranked := t.Configurations
-	if !t.Ordered {
-		ranked = Rank(ranked, t.Metric, t.Maximize)
-	}
 	for _, line := range t.Title {
 		fmt.Fprintln(&b, line)
 	}
-	ranking := "ranked by the mean of " + t.Metric
-	if t.Ordered {
-		ranking = "in the order asked for"
-	}
-	fmt.Fprintf(&b, "%s; mean ± standard deviation over replicates\n\n", ranking)
-	out := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	differing := slices.DeleteFunc(Differing(ranked), func(name string) bool { return slices.Contains(t.Named, name) })
-	t.writeHead(out, differing)
-	for _, c := range ranked {
-		t.writeRow(out, c, differing)
-	}
-	t.writeChance(out, ranked, differing)
-	out.Flush()
-	writeEnds(&b, ranked)
+	t.write(&b)
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("compare: %w", err)
 	}
 	return nil
 }
 
-func (t Table) writeHead(w io.Writer, differing []string) {
-	cells := []string{"configuration"}
-	cells = append(cells, shortest(differing)...)
-	cells = append(cells, "done", strings.Replace(strings.Replace(t.Metric, "average_precision", "AP", 1), ".", " ", 1))
-	for _, c := range t.columns() {
-		cells = append(cells, c.title)
+// write writes the table without its title.
+func (t Table) write(b *bytes.Buffer) {
+	ranked := t.Configurations
+	if !t.Ordered {
+		ranked = Rank(ranked, t.Metric, t.Maximize)
 	}
-	cells = append(cells, "found in test [95 %]")
-	fmt.Fprintln(w, strings.Join(cells, "\t"))
+	ranking := "ranked by the mean of " + t.Metric
+	if t.Ordered {
+		ranking = "in the order asked for"
+	}
+	fmt.Fprintf(b, "%s; mean ± standard deviation over replicates\n\n", ranking)
+	params, figures := t.columns(ranked)
+	switch {
+	case t.Width == 0:
+		writeBlocks(b, slices.Concat(figures[:1], params, figures[1:]), 0)
+	case width(slices.Concat(figures, params)) <= t.Width:
+		writeBlocks(b, slices.Concat(figures, params), t.Width)
+	default:
+		writeBlocks(b, figures, t.Width)
+		if len(params) > 0 {
+			b.WriteByte('\n')
+			writeBlocks(b, slices.Concat(figures[:1], params), t.Width)
+		}
+	}
+	writeEnds(b, ranked)
 }
 
-func (t Table) writeRow(w io.Writer, c Configuration, differing []string) {
-	name := c.Name
-	if c.Baseline {
-		name = "baseline: " + strings.ReplaceAll(c.Name, "_", " ")
-	}
-	cells := []string{name}
-	for _, param := range differing {
-		cell := ""
-		if v, ok := c.Params[param]; ok {
-			cell = format(v)
+// column is one of the table: its title, then a cell a configuration, then chance.
+type column []string
+
+// columns are the table's: the parameters that differ, and the figures, before
+// them the configurations' names.
+func (t Table) columns(ranked []Configuration) (params, figures []column) {
+	of := func(title, chance string, cell func(c Configuration) string) column {
+		all := column{title}
+		for _, c := range ranked {
+			all = append(all, cell(c))
 		}
-		cells = append(cells, cell)
+		return append(all, chance)
 	}
-	cells = append(cells, fmt.Sprintf("%d/%d", c.done(), len(c.States)), c.Summary(t.Metric).String())
-	for _, col := range t.columns() {
-		cells = append(cells, c.Summary(col.metric).String())
+	figure := func(title, name string) column {
+		return of(title, chance(ranked, name), func(c Configuration) string { return c.Summary(name).String() })
 	}
-	cells = append(cells, c.found())
-	fmt.Fprintln(w, strings.Join(cells, "\t"))
+	names := of("configuration", "chance", func(c Configuration) string {
+		if c.Baseline {
+			return "baseline: " + strings.ReplaceAll(c.Name, "_", " ")
+		}
+		return c.Name
+	})
+	differing := slices.DeleteFunc(Differing(ranked), func(name string) bool { return slices.Contains(t.Named, name) })
+	for i, title := range shortest(differing) {
+		params = append(params, of(title, "", func(c Configuration) string {
+			if v, ok := c.Params[differing[i]]; ok {
+				return format(v)
+			}
+			return ""
+		}))
+	}
+	figures = append(figures, names, of("done", "", func(c Configuration) string { return fmt.Sprintf("%d/%d", c.done(), len(c.States)) }),
+		figure(strings.Replace(strings.Replace(t.Metric, "average_precision", "AP", 1), ".", " ", 1), t.Metric))
+	for _, f := range t.figures() {
+		figures = append(figures, figure(f[0], f[1]))
+	}
+	return params, append(figures, of("found in test [95 %]", "", Configuration.found))
+}
+
+// gap is how many blanks are between columns.
+const gap = 2
+
+func (c column) width() int {
+	w := 0
+	for _, cell := range c {
+		w = max(w, utf8.RuneCountInString(cell))
+	}
+	return w + gap
+}
+
+// width is that of columns beside one another.
+func width(columns []column) int {
+	w := -gap
+	for _, c := range columns {
+		w += c.width()
+	}
+	return w
+}
+
+// writeBlocks writes columns in as many blocks of lines as it takes to stay within
+// most characters a line, each with the first column; 0 is no limit.
+func writeBlocks(b *bytes.Buffer, columns []column, most int) {
+	for from := 1; from < len(columns); {
+		block := []column{columns[0]}
+		if from > 1 {
+			b.WriteByte('\n')
+		}
+		for ; from < len(columns); from++ {
+			if most > 0 && len(block) > 1 && width(block)+columns[from].width() > most {
+				break
+			}
+			block = append(block, columns[from])
+		}
+		for i := range block[0] {
+			line := ""
+			for _, c := range block {
+				line += c[i] + strings.Repeat(" ", c.width()-utf8.RuneCountInString(c[i]))
+			}
+			fmt.Fprintln(b, strings.TrimRight(line, " "))
+		}
+	}
 }
 
 // shortest cuts dotted paths to their last words, and to as many more as tell
@@ -132,19 +197,6 @@ func count(paths []string, name string) int {
 		}
 	}
 	return n
-}
-
-// writeChance is the row of a detector that knows nothing.
-func (t Table) writeChance(w io.Writer, ranked []Configuration, differing []string) {
-	cells := []string{"chance"}
-	for range differing {
-		cells = append(cells, "")
-	}
-	cells = append(cells, "", chance(ranked, t.Metric))
-	for _, col := range t.columns() {
-		cells = append(cells, chance(ranked, col.metric))
-	}
-	fmt.Fprintln(w, strings.Join(append(cells, ""), "\t"))
 }
 
 // chance is what a metric comes to without knowledge: average precision to the

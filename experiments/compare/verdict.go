@@ -2,7 +2,6 @@ package compare
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"gonum.org/v1/gonum/stat"
@@ -42,6 +41,14 @@ type RowTest struct {
 	Reason      string `json:"reason,omitempty"` // why there is no test
 }
 
+// Units is what was drawn, connections or rows.
+func (r *RowTest) Units() string {
+	if r.Connections {
+		return "connections"
+	}
+	return "rows"
+}
+
 // Verdict is the conclusion of a Comparison.
 type Verdict string
 
@@ -55,12 +62,14 @@ const (
 
 // Comparison is one configuration against the reference.
 type Comparison struct {
-	Configuration string   `json:"configuration"`
+	Configuration string   `json:"configuration"` // by ID, as Reference is
 	Reference     string   `json:"reference"`
 	Seeds         SeedTest `json:"seeds"`
 	Rows          *RowTest `json:"rows"` // nil where scores were not kept or not compared
 	Verdict       Verdict  `json:"verdict"`
 	Sentence      string   `json:"sentence"`
+
+	name, referenceName string // as people call both
 }
 
 func seedTest(pairs []pair, reference, other Configuration, name string) SeedTest {
@@ -93,7 +102,7 @@ func seedTest(pairs []pair, reference, other Configuration, name string) SeedTes
 func (c *Comparison) conclude(a *Analysis) {
 	const alpha = 1 - Level
 	n := c.Seeds.Difference.N
-	needed := significance.PairsFor(alpha / float64(max(a.Family, 1)))
+	needed := a.needed()
 	seeds := c.Seeds.Corrected < alpha
 	rows := c.Rows == nil || c.Rows.Reason == "" && c.Rows.Corrected < alpha
 	same := c.Rows == nil || c.Rows.Reason != "" || (c.Rows.Difference > 0) == (c.Seeds.Difference.Mean > 0)
@@ -116,11 +125,11 @@ func (c *Comparison) sentence(a *Analysis, needed int) string {
 	d := c.Seeds.Difference
 	switch c.Verdict {
 	case Worse:
-		fmt.Fprintf(&b, "%s is better than %s", c.Reference, c.Configuration)
+		fmt.Fprintf(&b, "%s is better than %s", c.referenceName, c.name)
 	case Better:
-		fmt.Fprintf(&b, "%s is better than %s", c.Configuration, c.Reference)
+		fmt.Fprintf(&b, "%s is better than %s", c.name, c.referenceName)
 	default:
-		fmt.Fprintf(&b, "no significant difference between %s and %s", c.Reference, c.Configuration)
+		fmt.Fprintf(&b, "no significant difference between %s and %s", c.referenceName, c.name)
 	}
 	fmt.Fprintf(&b, " in %s: over %s %s", a.Metric, plural(d.N, "seed"), signed(d.Mean))
 	if d.N > 1 {
@@ -133,11 +142,7 @@ func (c *Comparison) sentence(a *Analysis, needed int) string {
 	case r.Reason != "":
 		fmt.Fprintf(&b, "; over test rows it cannot be told: %s", r.Reason)
 	default:
-		what := "rows"
-		if r.Connections {
-			what = "connections"
-		}
-		fmt.Fprintf(&b, "; over test %s %s [%s, %s], p %s, %d of them with attacks", what, signed(r.Difference), signed(r.Low), signed(r.High), small(r.Corrected), r.PositiveUnits)
+		fmt.Fprintf(&b, "; over test %s %s [%s, %s], p %s, %d of them with attacks", r.Units(), signed(r.Difference), signed(r.Low), signed(r.High), small(r.Corrected), r.PositiveUnits)
 	}
 	fmt.Fprintf(&b, "; Cliff's delta %.2f", c.Seeds.CliffsDelta)
 	if d.N < needed {
@@ -153,6 +158,14 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// have is "1 configuration has".
+func have(n int, noun string) string {
+	if n == 1 {
+		return plural(n, noun) + " has"
+	}
+	return plural(n, noun) + " have"
+}
+
 func signed(v float64) string { return fmt.Sprintf("%+.3f", v) }
 
 func small(p float64) string {
@@ -160,41 +173,4 @@ func small(p float64) string {
 		return "< 0.001"
 	}
 	return fmt.Sprintf("%.3f", p)
-}
-
-// Overview is the analysis in sentences, the first about the best.
-func (a *Analysis) Overview() []string {
-	lines := append([]string{}, a.Notes...)
-	if len(a.Comparisons) == 0 {
-		return lines
-	}
-	best := a.Intervals[a.Reference]
-	lines = append(lines, fmt.Sprintf("%s: %s %.3f, 95 %% interval of the mean over %s [%.3f, %.3f]",
-		a.Reference, a.Metric, best.Mean, plural(best.N, "seed"), best.Low, best.High))
-	for _, c := range a.Comparisons {
-		lines = append(lines, c.Sentence)
-	}
-	return lines
-}
-
-// shown is how many comparisons Write prints; JSON holds all.
-const shown = 20
-
-// Write prints the overview below a table.
-func (a *Analysis) Write(w io.Writer) error {
-	var b strings.Builder
-	lines := a.Overview()
-	if more := len(lines) - shown; more > 0 {
-		lines = append(lines[:shown:shown], fmt.Sprintf("and %d more; --json has all", more))
-	}
-	if len(a.Comparisons) > 0 {
-		fmt.Fprintf(&b, "\n%s against the others, differences of means [95 %% interval], p corrected by Holm for %s\n", a.Reference, plural(a.Family, "comparison"))
-	}
-	for _, line := range lines {
-		b.WriteString(line + "\n")
-	}
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return fmt.Errorf("compare: %w", err)
-	}
-	return nil
 }

@@ -29,14 +29,22 @@ const (
 type NoneEndedError struct{ Dir string }
 
 func (e *NoneEndedError) Error() string {
-	return fmt.Sprintf("%s: no trial is done yet, so that there is nothing to report: finish its sweep with flowbench sweep, or look on with flowbench serve %s", e.Dir, e.Dir)
+	return fmt.Sprintf("study %s has no trial that is done, so that there is nothing to report: finish its sweep with flowbench sweep, ask flowbench runs %s why its trials ended, or look on with flowbench serve %s", e.Dir, e.Dir, e.Dir)
 }
 
 // Collector makes the document of studies, again and again while they run: what
 // it has read of a trial that has ended it does not read again. It is for one
 // goroutine. The caller closes the studies.
 type Collector struct {
+	Options Options
 	readers []*reader
+}
+
+// Options says what a page compares.
+type Options struct {
+	compare.Options        // of the tests
+	Where           string // the condition that configurations must meet; empty is none
+	DifferentData   bool   // studies of different flows go on one page all the same
 }
 
 // reader is one study as far as it has been read.
@@ -84,14 +92,20 @@ type place struct {
 // Overview that says so, and no figure.
 func (c *Collector) Collect(ctx context.Context) (*Study, error) {
 	s := &Study{Kind: "study", Progress: Progress{States: map[string]int{}}}
+	if err := c.checkFlows(); err != nil {
+		return nil, err
+	}
 	all, warnings, err := c.gather(ctx, s)
 	if err != nil {
+		return nil, err
+	}
+	if err := all.choose(c.Options.Where); err != nil {
 		return nil, err
 	}
 	ranked := compare.Rank(all.Configurations, all.Metric, all.Maximize)
 	s.Metric = figureOf(all.Metric)
 	s.Figures = figuresOf(&all.Table)
-	s.Params = paramsOf(ranked, all.Named, c.distributions())
+	s.Params = paramsOf(ranked, all.Named, all.Drawn)
 	for _, row := range ranked {
 		at := all.of[row.Name]
 		config := c.readers[at.study].config(s, row, at.trials)
@@ -101,9 +115,32 @@ func (c *Collector) Collect(ctx context.Context) (*Study, error) {
 	if err := c.addCurves(s, all); err != nil {
 		return nil, err
 	}
+	analysis, err := compare.Analyse(all.Table, c.Options.Options)
+	if err != nil {
+		return nil, err
+	}
+	s.addAnalysis(analysis)
 	s.Made = made()
 	s.Overview = overview(s, c.example(), warnings)
 	return s, nil
+}
+
+// checkFlows refuses studies of different flows, unless the options say otherwise.
+func (c *Collector) checkFlows() error {
+	var first string
+	for k, r := range c.readers {
+		flows, err := r.study.Flows()
+		if err != nil {
+			return err
+		}
+		if k == 0 {
+			first = flows
+		}
+		if flows != first && !c.Options.DifferentData {
+			return &study.DifferentDataError{Folders: [2]string{c.readers[0].study.Dir, r.study.Dir}, Flows: [2]string{first, flows}}
+		}
+	}
+	return nil
 }
 
 // gather reads every study, and puts their rows below one another. Where there
@@ -148,7 +185,13 @@ func (c *Collector) gather(ctx context.Context, s *Study) (*gathered, []string, 
 // add puts the rows of the k-th study below those there are.
 func (g *gathered) add(k int, t *compare.Table, r *reader, prefix bool) {
 	if k == 0 {
-		g.Metric, g.Maximize = t.Metric, t.Maximize
+		g.Metric, g.Maximize, g.Drawn = t.Metric, t.Maximize, map[string]string{}
+	}
+	for path, distribution := range t.Drawn {
+		if known, ok := g.Drawn[path]; ok && known != distribution {
+			distribution = ""
+		}
+		g.Drawn[path] = distribution
 	}
 	g.Multiclass = g.Multiclass || t.Multiclass
 	g.Named = append(g.Named, t.Named...)
@@ -164,6 +207,20 @@ func (g *gathered) add(k int, t *compare.Table, r *reader, prefix bool) {
 		g.of[row.Name] = place{k, trials}
 		g.Configurations = append(g.Configurations, row)
 	}
+}
+
+// choose keeps the configurations that meet a condition.
+func (g *gathered) choose(where string) (err error) {
+	if where == "" {
+		return nil
+	}
+	if g.Configurations, err = compare.Where(g.Configurations, where); err != nil {
+		return fmt.Errorf("--where: %w", err)
+	}
+	if len(g.Configurations) == 0 {
+		return fmt.Errorf("--where: no configuration meets %q", where)
+	}
+	return nil
 }
 
 // add counts the trials of another study too.
@@ -273,10 +330,17 @@ func (c *Collector) example() *train.Result {
 	return nil
 }
 
+// wanted is a trial whose curves the page shows.
+type wanted struct {
+	reader *reader
+	config *Config
+	trial  int
+}
+
 // addCurves draws the curves and the scores of the best configurations and of
-// the baselines, as far as their trials kept what they scored.
+// the baselines, as far as their trials kept what they scored, on all cores.
 func (c *Collector) addCurves(s *Study, all *gathered) error {
-	s.Curves = CurveNote{Bound: Bound, Absent: "the trials of this study kept no test scores"}
+	var list []wanted
 	models := 0
 	for i := range s.Configs {
 		config := &s.Configs[i]
@@ -286,45 +350,38 @@ func (c *Collector) addCurves(s *Study, all *gathered) error {
 			}
 		}
 		at := all.of[config.Name]
-		if err := c.readers[at.study].addCurves(config, at.trials); err != nil {
-			return err
-		}
-		if len(config.Curves) > 0 {
-			s.Curves.Held++
-			s.Curves.Absent = ""
+		r := c.readers[at.study]
+		for _, trial := range at.trials[:min(len(at.trials), heldReplicates)] {
+			if t := r.trials[trial]; t.ended && t.result != nil {
+				list = append(list, wanted{r, config, trial})
+			}
 		}
 	}
-	return nil
-}
-
-func (r *reader) addCurves(config *Config, trials []int) error {
-	trials = slices.DeleteFunc(slices.Clone(trials[:min(len(trials), heldReplicates)]), func(i int) bool {
-		return !r.trials[i].ended || r.trials[i].result == nil
-	})
-	drawn, failed := make([]heldCurves, len(trials)), make([]error, len(trials))
-	parallel.Each(len(trials), func(k int) {
-		i := trials[k]
+	drawn, failed := make([]heldCurves, len(list)), make([]error, len(list))
+	parallel.Each(len(list), func(k int) {
+		w := list[k]
 		var ok bool
-		if drawn[k], ok = r.held[i]; ok {
+		if drawn[k], ok = w.reader.held[w.trial]; ok {
 			return
 		}
-		if drawn[k], failed[k] = r.draw(i); failed[k] != nil {
-			failed[k] = fmt.Errorf("trial %04d: test scores: %w", i, failed[k])
+		if drawn[k], failed[k] = w.reader.draw(w.trial); failed[k] != nil {
+			failed[k] = fmt.Errorf("trial %04d: test scores: %w", w.trial, failed[k])
 		}
 	})
-	if err := errors.Join(failed...); err != nil {
-		return err
-	}
-	for k, i := range trials {
-		r.held[i] = drawn[k]
+	s.Curves = CurveNote{Bound: Bound, Absent: "the trials of this study kept no test scores"}
+	for k, w := range list {
+		w.reader.held[w.trial] = drawn[k]
 		if drawn[k].curve != nil {
-			config.Curves = append(config.Curves, *drawn[k].curve)
+			if len(w.config.Curves) == 0 {
+				s.Curves.Held, s.Curves.Absent = s.Curves.Held+1, ""
+			}
+			w.config.Curves = append(w.config.Curves, *drawn[k].curve)
 		}
 		if drawn[k].scores != nil {
-			config.Scores = append(config.Scores, *drawn[k].scores)
+			w.config.Scores = append(w.config.Scores, *drawn[k].scores)
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 func (r *reader) draw(trial int) (kept heldCurves, err error) {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"flowbench/experiments/compare"
-	"flowbench/experiments/spec"
 	"flowbench/train"
 	"flowbench/train/metric"
 )
@@ -68,25 +67,6 @@ func paramsOf(ranked []compare.Configuration, named []string, drawn map[string]s
 		params = append(params, describeParam(paths[i], strings.ReplaceAll(label, "_", " "), ranked, drawn[paths[i]]))
 	}
 	return params
-}
-
-// distributions are what the studies draw each parameter from, by its path.
-func (c *Collector) distributions() map[string]string {
-	drawn := map[string]string{}
-	for _, r := range c.readers {
-		sweep := r.study.Spec.Sweep
-		if sweep == nil {
-			continue
-		}
-		lists := []spec.Parameters{sweep.Parameters}
-		for _, v := range sweep.Variants {
-			lists = append(lists, v.Parameters)
-		}
-		for _, p := range slices.Concat(lists...) {
-			drawn[p.Path] = p.Distribution
-		}
-	}
-	return drawn
 }
 
 // describeParam chooses the axis that a parameter's values lie on: a category

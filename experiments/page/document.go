@@ -13,7 +13,7 @@ type Study struct {
 	Figures  []Figure `json:"figures"` // the columns of the table
 	Params   []Param  `json:"params"`  // those that differ, but for what names stand for
 	Configs  []Config `json:"configs"` // best first, baselines last
-	// Pairs and Ranking are nil where nobody has compared the configurations.
+	// Pairs is nil where there are no two configurations to compare.
 	Pairs   *Pairs    `json:"pairs,omitempty"`
 	Ranking *Ranking  `json:"importance,omitempty"`
 	Curves  CurveNote `json:"curves"`
@@ -171,13 +171,24 @@ type Pairs struct {
 // Paired is the best model against another one.
 type Paired struct {
 	Config     string `json:"config"`
-	Difference Number `json:"difference"` // best minus other, mean over replicates
+	Seeds      int    `json:"seeds"`      // pairs of them
+	Difference Number `json:"difference"` // best minus other, mean over seeds
 	Low        Number `json:"low"`
 	High       Number `json:"high"`
-	P          Number `json:"p"`         // after correction
-	Effect     Number `json:"effect"`    // standardised
-	Verdict    string `json:"verdict"`   // in words
-	Evaluable  bool   `json:"evaluable"` // false where there are too few pairs
+	P          Number `json:"p"`      // over seeds, after correction
+	Effect     Number `json:"effect"` // Cliff's delta
+	// Rows is the test over rows of the test part; nil where none was made.
+	Rows      *PairedRows `json:"rows,omitempty"`
+	Verdict   string      `json:"verdict"`   // in words
+	Evaluable bool        `json:"evaluable"` // false where no result could have shown a difference
+}
+
+// PairedRows is the difference of average precisions over test rows.
+type PairedRows struct {
+	Difference Number `json:"difference"`
+	Low        Number `json:"low"`
+	High       Number `json:"high"`
+	P          Number `json:"p"` // after correction
 }
 
 // Ranking is how much each parameter matters for the metric.

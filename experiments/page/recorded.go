@@ -11,14 +11,14 @@ import (
 // recorded reads what the trial in a folder gave its test flows; nil where it kept
 // no scores, as trials from before scores were kept.
 func recorded(dir string, r *train.Result) (*TestScores, error) {
-	set, err := scorefile.Read(dir)
+	scores, positive, err := scorefile.ReadScores(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	s := &TestScores{Scores: set.Test.Scores, Positive: set.Test.Positive}
+	s := &TestScores{Scores: scores, Positive: positive}
 	if r.Test != nil {
 		s.Threshold = r.Test.Threshold
 	}

@@ -9,8 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"flowbench/experiments/compare"
+	"flowbench/experiments/spec"
 	"flowbench/experiments/store"
 	"flowbench/train"
 	"flowbench/train/checkpoint"
@@ -60,8 +62,28 @@ func (s *Study) Comparison(ctx context.Context) (*compare.Table, error) {
 		t.Configurations = append(t.Configurations, row)
 	}
 	t.Title = s.title(example)
-	t.Named = s.named()
+	t.Named, t.Drawn = s.named(), s.drawn()
 	return t, nil
+}
+
+// drawn is what each parameter is drawn from, by its path; those of a list of
+// values, and those that variants draw unlike one another, have nothing.
+func (s *Study) drawn() map[string]string {
+	drawn := map[string]string{}
+	if s.Spec.Sweep == nil {
+		return drawn
+	}
+	lists := []spec.Parameters{s.Spec.Sweep.Parameters}
+	for _, v := range s.Spec.Sweep.Variants {
+		lists = append(lists, v.Parameters)
+	}
+	for _, p := range slices.Concat(lists...) {
+		if known, ok := drawn[p.Path]; ok && known != p.Distribution {
+			p.Distribution = ""
+		}
+		drawn[p.Path] = p.Distribution
+	}
+	return drawn
 }
 
 // end is how a trial stands: its state and its figures in the store.

@@ -34,8 +34,7 @@ func Gather(ctx context.Context, folders []string, differentData bool) (*compare
 			return nil, err
 		}
 		if len(all) > 0 && !differentData && g.flows != all[0].flows {
-			return nil, fmt.Errorf("%s (flows %s) and %s (flows %s) are of different data, so that their figures do not compare; give --different-data to set them side by side all the same",
-				all[0].folder, named(all[0].flows), folder, named(g.flows))
+			return nil, &DifferentDataError{[2]string{all[0].folder, folder}, [2]string{all[0].flows, g.flows}}
 		}
 		all = append(all, g)
 	}
@@ -43,6 +42,26 @@ func Gather(ctx context.Context, folders []string, differentData bool) (*compare
 		return all[0].table, nil
 	}
 	return merge(all)
+}
+
+// DifferentDataError says that two folders are of different flows.
+type DifferentDataError struct {
+	Folders, Flows [2]string // Flows are fingerprints, empty where not known
+}
+
+func (e *DifferentDataError) Error() string {
+	return fmt.Sprintf("%s (flows %s) and %s (flows %s) are of different data, so that their figures do not compare; give --different-data to set them side by side all the same",
+		e.Folders[0], named(e.Flows[0]), e.Folders[1], named(e.Flows[1]))
+}
+
+// Flows is the fingerprint of the flows that the study was prepared from; empty
+// before that.
+func (s *Study) Flows() (string, error) {
+	raw, err := os.ReadFile(filepath.Join(s.Dir, flowsName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("study: %w", err)
+	}
+	return strings.TrimSpace(string(raw)), nil
 }
 
 func named(fingerprint string) string {
@@ -88,11 +107,8 @@ func gatherStudy(ctx context.Context, folder string) (gathered, error) {
 		return gathered{}, fmt.Errorf("study %s has no trial that is done (%s): flowbench sweep %s --out %s trains them, flowbench runs %s says why each ended",
 			folder, strings.Join(stand, ", "), s.Spec.Document().Path, folder, folder)
 	}
-	raw, err := os.ReadFile(filepath.Join(folder, flowsName))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return gathered{}, fmt.Errorf("study: %w", err)
-	}
-	return gathered{folder, strings.TrimSpace(string(raw)), table}, nil
+	flows, err := s.Flows()
+	return gathered{folder, flows, table}, err
 }
 
 // gatherTrial is the comparison of one trial.
@@ -132,7 +148,7 @@ func gatherTrial(folder string) (gathered, error) {
 // merge puts the tables of several folders into one, ranked as the first is.
 func merge(all []gathered) (*compare.Table, error) {
 	merged := *all[0].table
-	merged.Title, merged.Configurations = nil, nil
+	merged.Title, merged.Configurations, merged.Named, merged.Drawn = nil, nil, nil, map[string]string{}
 	for _, g := range all {
 		t := g.table
 		if t.Metric != merged.Metric || t.Maximize != merged.Maximize {
@@ -141,6 +157,12 @@ func merge(all []gathered) (*compare.Table, error) {
 		merged.Title = append(merged.Title, t.Title...)
 		merged.Multiclass = merged.Multiclass || t.Multiclass
 		merged.Named = append(merged.Named, t.Named...)
+		for path, distribution := range t.Drawn {
+			if known, ok := merged.Drawn[path]; ok && known != distribution {
+				distribution = ""
+			}
+			merged.Drawn[path] = distribution
+		}
 		for _, c := range t.Configurations {
 			c.Flows = g.flows
 			known := -1

@@ -18,12 +18,12 @@ package scorefile
 import (
 	"archive/zip"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sbinet/npyio/npy"
@@ -117,30 +117,69 @@ func narrow(scores []float64) any {
 
 // Read reads what Save wrote into dir. A file that is not there satisfies
 // errors.Is(err, fs.ErrNotExist).
-func Read(dir string) (*Set, error) {
-	path := filepath.Join(dir, Name)
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("scores: %w", err)
-	}
-	s, err := decode(raw)
-	if err != nil {
-		return nil, fmt.Errorf("scores: %s: %w; remove the trial's result.json and sweep again to have it written again", path, err)
-	}
-	return s, nil
-}
+func Read(dir string) (*Set, error) { return read(dir, "validation", "test") }
 
-func decode(raw []byte) (*Set, error) {
-	archive, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
+// ReadTest is Read for those who need no more than the test part, at its cost.
+func ReadTest(dir string) (*Part, error) {
+	s, err := read(dir, "test")
 	if err != nil {
 		return nil, err
 	}
+	return &s.Test, nil
+}
+
+// ReadScores is Read for those who need no more than what the test part was
+// scored with, and which rows are attacks: half the cost of ReadTest.
+func ReadScores(dir string) (scores []float64, positive []bool, err error) {
+	err = open(dir, func(archive *zip.Reader) error {
+		p := Part{}
+		if err := readArray(archive, "test_positive", &p.Positive); err != nil {
+			return err
+		}
+		if err := readScores(archive, "test_scores", &p.Scores); err != nil {
+			return err
+		}
+		scores, positive = p.Scores, p.Positive
+		return p.checkScores("test")
+	})
+	return scores, positive, err
+}
+
+func read(dir string, parts ...string) (s *Set, err error) {
+	err = open(dir, func(archive *zip.Reader) error {
+		s, err = decode(archive, parts)
+		return err
+	})
+	return s, err
+}
+
+// open hands the archive in dir to use, and says whose fault an error is.
+func open(dir string, use func(*zip.Reader) error) error {
+	path := filepath.Join(dir, Name)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("scores: %w", err)
+	}
+	archive, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
+	if err == nil {
+		err = use(archive)
+	}
+	if err != nil {
+		return fmt.Errorf("scores: %s: %w; remove the trial's result.json and sweep again to have it written again", path, err)
+	}
+	return nil
+}
+
+func decode(archive *zip.Reader, parts []string) (*Set, error) {
 	var names []byte
 	if err := readArray(archive, "label_names", &names); err != nil {
 		return nil, err
 	}
 	s := &Set{LabelNames: strings.Split(string(names), "\n")}
 	for _, p := range s.parts() {
+		if !slices.Contains(parts, p.name) {
+			continue
+		}
 		if err := p.read(archive); err != nil {
 			return nil, err
 		}
@@ -162,32 +201,53 @@ func (p namedPart) read(archive *zip.Reader) error {
 			return err
 		}
 	}
-	var single []float32
-	err := readArray(archive, p.name+"_scores", &single)
-	var other *typeError
-	if errors.As(err, &other) {
-		return readArray(archive, p.name+"_scores", &p.Scores)
-	}
+	return readScores(archive, p.name+"_scores", &p.Scores)
+}
+
+// readScores reads float32 or float64.
+func readScores(archive *zip.Reader, name string, into *[]float64) error {
+	r, err := openArray(archive, name)
 	if err != nil {
 		return err
 	}
-	p.Scores = make([]float64, len(single))
+	if r.Header.Descr.Type != dtype(&[]float32{}) {
+		return r.into(into)
+	}
+	var single []float32
+	if err := r.into(&single); err != nil {
+		return err
+	}
+	*into = make([]float64, len(single))
 	for i, v := range single {
-		p.Scores[i] = float64(v)
+		(*into)[i] = float64(v)
+	}
+	return nil
+}
+
+// checkScores makes sure that there is a finite score for every row.
+func (p *Part) checkScores(name string) error {
+	if len(p.Positive) != len(p.Scores) {
+		return fmt.Errorf("the arrays of %s differ in length", name)
+	}
+	for i, v := range p.Scores {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("%s_scores[%d] is %v", name, i, v)
+		}
 	}
 	return nil
 }
 
 // check makes sure that a part is one: readers index by what it holds.
 func (p *Part) check(name string, labels int) error {
+	if err := p.checkScores(name); err != nil {
+		return err
+	}
 	n := len(p.Scores)
-	if len(p.Rows) != n || len(p.Positive) != n || len(p.Labels) != n || p.Groups != nil && len(p.Groups) != n {
+	if len(p.Rows) != n || len(p.Labels) != n || p.Groups != nil && len(p.Groups) != n {
 		return fmt.Errorf("the arrays of %s differ in length", name)
 	}
-	for i, v := range p.Scores {
+	for i := range n {
 		switch {
-		case math.IsNaN(v) || math.IsInf(v, 0):
-			return fmt.Errorf("%s_scores[%d] is %v", name, i, v)
 		case int(p.Labels[i]) >= labels:
 			return fmt.Errorf("%s_labels[%d] is %d, of %d labels", name, i, p.Labels[i], labels)
 		case i > 0 && p.Rows[i] <= p.Rows[i-1]:
@@ -206,36 +266,49 @@ func has(archive *zip.Reader, name string) bool {
 	return true
 }
 
-// readArray reads one array into a pointer to a slice of its type.
-func readArray(archive *zip.Reader, name string, into any) error {
+// array is one that has been opened.
+type array struct {
+	*npy.Reader
+	name string
+}
+
+// openArray reads the bytes and the header of one array.
+func openArray(archive *zip.Reader, name string) (array, error) {
 	f, err := archive.Open(name + ".npy")
 	if err != nil {
-		return fmt.Errorf("it holds no %s", name)
+		return array{}, fmt.Errorf("it holds no %s", name)
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(f) // the reader of arrays takes short reads for whole ones
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return array{}, fmt.Errorf("%s: %w", name, err)
 	}
 	r, err := npy.NewReader(bytes.NewReader(raw))
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return array{}, fmt.Errorf("%s: %w", name, err)
 	}
-	// The reader would take the bytes of one type for another.
-	if want := dtype(into); r.Header.Descr.Type != want || len(r.Header.Descr.Shape) != 1 {
-		return &typeError{name, r.Header.Descr.Type, want}
+	return array{r, name}, nil
+}
+
+// into reads the values into a pointer to a slice of their type: the reader of
+// arrays would take the bytes of one type for another.
+func (a array) into(values any) error {
+	if want, got := dtype(values), a.Header.Descr.Type; got != want || len(a.Header.Descr.Shape) != 1 {
+		return fmt.Errorf("%s is no column of %s but %s", a.name, want, got)
 	}
-	if err := r.Read(into); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	if err := a.Read(values); err != nil {
+		return fmt.Errorf("%s: %w", a.name, err)
 	}
 	return nil
 }
 
-// typeError says that an array is not of the type that its reader asks for.
-type typeError struct{ name, got, want string }
-
-func (e *typeError) Error() string {
-	return fmt.Sprintf("%s is no column of %s but %s", e.name, e.want, e.got)
+// readArray reads one array into a pointer to a slice of its type.
+func readArray(archive *zip.Reader, name string, values any) error {
+	a, err := openArray(archive, name)
+	if err != nil {
+		return err
+	}
+	return a.into(values)
 }
 
 // dtype is the type of a slice's values as numpy writes it.

@@ -45,6 +45,41 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestPartOfIt: the test part and its scores alone are those of the whole, and what
+// is wrong with them is found; a fault in what is not read is not.
+func TestPartOfIt(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := ReadScores(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+	s := example()
+	if err := Save(dir, s); err != nil {
+		t.Fatal(err)
+	}
+	part, err := ReadTest(dir)
+	if diff := cmp.Diff(&s.Test, part); diff != "" || err != nil {
+		t.Errorf("%v (-saved +read)\n%s", err, diff)
+	}
+	scores, positive, err := ReadScores(dir)
+	if diff := cmp.Diff(s.Test.Scores, scores) + cmp.Diff(s.Test.Positive, positive); diff != "" || err != nil {
+		t.Errorf("%v (-saved +read)\n%s", err, diff)
+	}
+	s.Validation.Scores[0] = math.NaN()
+	if err := Save(dir, s); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadTest(dir); err != nil {
+		t.Errorf("a fault of the validation part: %v", err)
+	}
+	s.Test.Scores[0] = math.Inf(1)
+	if err := Save(dir, s); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ReadScores(dir); err == nil || !strings.Contains(err.Error(), "test_scores[0] is +Inf; remove") {
+		t.Errorf("an infinite score: %v", err)
+	}
+}
+
 // TestLongRoundTrip: enough float64 for their bytes to make as many float32.
 func TestLongRoundTrip(t *testing.T) {
 	dir, s := t.TempDir(), &Set{LabelNames: []string{"BENIGN"}}

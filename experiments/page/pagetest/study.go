@@ -3,8 +3,10 @@
 package pagetest
 
 import (
+	"cmp"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -12,10 +14,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	_ "modernc.org/sqlite" // marks the trials as done
 
+	"flowbench/data/parallel"
 	"flowbench/experiments/spec"
 	"flowbench/experiments/study"
 	"flowbench/train"
@@ -29,13 +33,16 @@ type Shape struct {
 	Replicates     int
 	Epochs         int // of a learning curve
 	Rows           int // of the test part
+	// Scored is how many of the configurations keep their scores: those of the best
+	// quality, and the baselines; 0 is all.
+	Scored int
 }
 
 // Small has 200 trials: 37 configurations and 3 baselines, five seeds each.
 var Small = Shape{Configurations: 37, Replicates: 5, Epochs: 20, Rows: 20_000}
 
 // Large has 5,000 trials, each a line of its own.
-var Large = Shape{Configurations: 4_997, Replicates: 1, Epochs: 20, Rows: 2_000}
+var Large = Shape{Configurations: 4_997, Replicates: 1, Epochs: 20, Rows: 2_000, Scored: 100}
 
 const document = `name: synthetic-sweep
 data:
@@ -82,12 +89,7 @@ func Study(t testing.TB, dir string, shape Shape, open int) *study.Study {
 		t.Fatal(err)
 	}
 	done := len(plan.Trials) - open
-	for i := range done {
-		if err := writeTrial(st, i, shape); err != nil {
-			t.Fatal(err)
-		}
-	}
-	End(t, dir, 0, done)
+	Finish(t, st, shape, 0, done)
 	return st
 }
 
@@ -130,10 +132,11 @@ func end(dir string, from, to int) error {
 // Finish writes the results of trials from up to to, and marks them as done.
 func Finish(t testing.TB, st *study.Study, shape Shape, from, to int) {
 	t.Helper()
-	for i := from; i < to; i++ {
-		if err := writeTrial(st, i, shape); err != nil {
-			t.Fatal(err)
-		}
+	scored := scoredOf(st.Plan.Configurations, shape)
+	failed := make([]error, to-from)
+	parallel.Each(to-from, func(k int) { failed[k] = writeTrial(st, from+k, shape, scored) })
+	if err := errors.Join(failed...); err != nil {
+		t.Fatal(err)
 	}
 	End(t, st.Dir, from, to)
 }
@@ -162,6 +165,22 @@ func quality(c study.Configuration) float64 {
 	return q
 }
 
+// scoredOf marks the configurations that keep their scores.
+func scoredOf(all []study.Configuration, shape Shape) map[string]bool {
+	order := slices.Clone(all)
+	slices.SortStableFunc(order, func(a, b study.Configuration) int {
+		if a.Baseline != b.Baseline {
+			return map[bool]int{true: -1, false: 1}[a.Baseline]
+		}
+		return cmp.Compare(quality(b), quality(a))
+	})
+	scored := map[string]bool{}
+	for i, c := range order {
+		scored[c.Name] = c.Baseline || shape.Scored == 0 || i < shape.Scored
+	}
+	return scored
+}
+
 // labels of the drawn flows, and how much harder than the others each is.
 var labels = []struct {
 	name  string
@@ -169,18 +188,24 @@ var labels = []struct {
 	shift float64
 }{{"Bot", 0.004, -0.6}, {"DDoS", 0.008, 0.8}, {"Infiltration", 0.002, -0.2}}
 
-// drawn is a trial's scores, with what metric.Evaluate takes beside them.
-func drawn(name string, replicate int, quality float64, rows int) metric.Input {
+// keyed is a source of random numbers that depends on words alone.
+func keyed(words ...any) *rand.Rand {
 	key := fnv.New64a()
-	fmt.Fprint(key, name, replicate)
-	random := rand.New(rand.NewPCG(key.Sum64(), 0))
+	fmt.Fprint(key, words...)
+	return rand.New(rand.NewPCG(key.Sum64(), 0))
+}
+
+// drawn is a trial's scores, with what metric.Evaluate takes beside them. The
+// flows of a part are the same for all trials.
+func drawn(name, part string, replicate int, quality float64, rows int) metric.Input {
+	random, flows := keyed(name, part, replicate), keyed(part)
 	in := metric.Input{LabelNames: []string{"BENIGN"}, FlowsPerDay: 566_000}
 	for _, l := range labels {
 		in.LabelNames, in.Attacks = append(in.LabelNames, l.name), append(in.Attacks, l.name)
 	}
 	luck := 0.25 * random.NormFloat64()
 	for range rows {
-		label, at, score := int32(0), random.Float64(), random.NormFloat64()
+		label, at, score := int32(0), flows.Float64(), random.NormFloat64()
 		for k, l := range labels {
 			if at -= l.share; at < 0 {
 				label = int32(k + 1)
@@ -193,7 +218,7 @@ func drawn(name string, replicate int, quality float64, rows int) metric.Input {
 	return in
 }
 
-func writeTrial(st *study.Study, index int, shape Shape) error {
+func writeTrial(st *study.Study, index int, shape Shape, scored map[string]bool) error {
 	trial := st.Plan.Trials[index]
 	config := st.Plan.Configurations[trial.Configuration]
 	q := quality(config)
@@ -202,13 +227,13 @@ func writeTrial(st *study.Study, index int, shape Shape) error {
 		return err
 	}
 	r := &train.Result{State: "done", Seed: trial.Seed, Device: "cpu/avx2", Detector: config.Model, Metrics: map[string]float64{}}
-	validation := drawn(config.Name+"/validation", trial.Replicate, q, shape.Rows/2)
+	validation := drawn(config.Name, "validation", trial.Replicate, q, shape.Rows/2)
 	threshold, err := metric.ChooseThreshold(validation.Scores, validation.Positive, metric.Rule{MaxFalsePositiveRate: 1e-3})
 	if err != nil {
 		return err
 	}
-	for _, part := range []string{"validation", "test"} {
-		in := drawn(config.Name+"/"+part, trial.Replicate, q, map[string]int{"validation": shape.Rows / 2, "test": shape.Rows}[part])
+	parts := map[string]metric.Input{"validation": validation, "test": drawn(config.Name, "test", trial.Replicate, q, shape.Rows)}
+	for part, in := range parts {
 		in.Part, in.Threshold = part, threshold
 		report, err := metric.Evaluate(in)
 		if err != nil {
@@ -217,12 +242,16 @@ func writeTrial(st *study.Study, index int, shape Shape) error {
 		for name, v := range report.Flatten() {
 			r.Metrics[part+"."+name] = v
 		}
-		if r.Test = report; part == "validation" {
+		if part == "validation" {
 			r.Validation = report
+		} else {
+			r.Test = report
 		}
 	}
-	if err := writeScores(dir, validation, config.Name, trial.Replicate, q, shape.Rows); err != nil {
-		return err
+	if scored[config.Name] {
+		if err := writeScores(dir, parts["validation"], parts["test"]); err != nil {
+			return err
+		}
 	}
 	raw, err := json.Marshal(r)
 	if err != nil {
@@ -235,7 +264,7 @@ func writeTrial(st *study.Study, index int, shape Shape) error {
 }
 
 // writeScores keeps the scores as a trial does.
-func writeScores(dir string, validation metric.Input, name string, replicate int, quality float64, rows int) error {
+func writeScores(dir string, validation, test metric.Input) error {
 	part := func(in metric.Input) scorefile.Part {
 		p := scorefile.Part{Scores: in.Scores, Positive: in.Positive}
 		for i, label := range in.Labels {
@@ -243,9 +272,7 @@ func writeScores(dir string, validation metric.Input, name string, replicate int
 		}
 		return p
 	}
-	return scorefile.Save(dir, &scorefile.Set{
-		LabelNames: validation.LabelNames, Validation: part(validation), Test: part(drawn(name+"/test", replicate, quality, rows)),
-	})
+	return scorefile.Save(dir, &scorefile.Set{LabelNames: validation.LabelNames, Validation: part(validation), Test: part(test)})
 }
 
 // writeEpochs draws learning curves that end where the result does.

@@ -191,7 +191,7 @@ export function bars(title: string, note: string, rows: { name: string; value: n
       const left = room(rows.map((r) => r.name), width);
       return Plot.plot({
         ...common, width, height: 40 + rows.length * 26, marginLeft: left, marginRight: 56, marginBottom: 34,
-        x: { label: "share of the variance", labelAnchor: "center", domain: [0, Math.max(0.05, ...rows.map((r) => r.high))], grid: true, ticks: 5 },
+        x: { label: "share of the variance", labelAnchor: "center", domain: [0, Math.max(0.05, ...rows.map((r) => r.high))], grid: true, ticks: width < 420 ? 2 : 5 },
         y: { domain: rows.map((r) => r.name), label: null },
         marks: [
           Plot.barX(rows, { y: "name", x: "value", fill: "var(--accent)", insetTop: 4, insetBottom: 4 }),

@@ -7,6 +7,16 @@ export function num(v: number | null | undefined): string {
   return v.toFixed(3);
 }
 
+/** signed is a difference in three decimals, with its sign. */
+export function signed(v: number): string {
+  return `${v < 0 ? "−" : "+"}${Math.abs(v).toFixed(3)}`;
+}
+
+/** chanceOf shows a p-value. */
+export function chanceOf(p: number): string {
+  return p < 0.001 ? "< 0.001" : p.toFixed(3);
+}
+
 /** short shows a number in as few characters as name it, for axes. */
 export function short(v: number): string {
   const a = Math.abs(v);

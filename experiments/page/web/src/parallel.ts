@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { css, h, isDark, onResize } from "./dom";
 import { logTicks, niceTicks, num, short } from "./format";
+import { packed, Raster } from "./raster";
 import type { Selection } from "./state";
 import type { Study } from "./types";
 
@@ -16,8 +17,9 @@ interface Dimension {
 
 const missing = -0.09; // where lines without a value cross an axis
 const narrowWidth = 640; // below it axes lie across the page, one below another
-const buckets = 12; // of colour: each is one path
-const frameBudget = 7; // milliseconds of lines a frame, half of one at 60 a second
+const buckets = 12; // of colour
+const crowd = 500; // lines from which on they are drawn pixel by pixel
+const moving = 800; // lines drawn while a pointer moves: half of them the best, half spread over the others
 
 /** ParallelCoordinates draws the sweep: a line a configuration, an axis a parameter
  * or figure. Each axis has two thumbs, for mouse, finger and arrow keys, between
@@ -29,23 +31,26 @@ export class ParallelCoordinates {
   private readonly brushes: ([number, number] | null)[];
   private readonly color: Uint8Array;
   private readonly stage = h("div", { class: "stage" });
-  private readonly base = h("canvas", { "aria-hidden": "true" });
-  private readonly active = h("canvas", { "aria-hidden": "true" });
+  private readonly lines = h("canvas", { "aria-hidden": "true" });
   private readonly marked = h("canvas", { "aria-hidden": "true" });
   private readonly said = h("p", { class: "said", role: "status", "aria-live": "polite" });
   private readonly thumbs: [HTMLElement, HTMLElement][] = [];
-  private passing: Uint8Array;
-  private task = 0;
+  private readonly passing: Uint8Array;
+  private readonly points: Float32Array; // x, y of every line on every axis, in pixels of the canvas
+  private base: Raster | null = null; // all lines, faint, where they are a crowd
+  private frame: Raster | null = null;
+  private due = 0; // the frame that will draw
   private width = 0;
   private told = 0;
   private dragging = false;
-  private palette: string[] = [];
+  private palette: { text: string; pixel: number }[] = [];
 
   constructor(study: Study, private readonly selection: Selection) {
     this.configs = [...study.configs.keys()].filter((i) => !study.configs[i]!.baseline);
     this.dims = dimensions(study, this.configs);
     this.brushes = this.dims.map(() => null);
     this.passing = new Uint8Array(this.configs.length).fill(1);
+    this.points = new Float32Array(2 * this.configs.length * this.dims.length);
     this.color = bucketsOf(this.configs);
     const clear = h("button", { type: "button", onclick: () => this.clear() }, "Clear brushes");
     this.element = h(
@@ -56,7 +61,7 @@ export class ParallelCoordinates {
       this.stage,
       h("p", { class: "note" }, `Colour is ${study.metric.label}, from dark to bright (viridis; bright is better).`),
     );
-    this.stage.append(this.base, this.active, this.marked);
+    this.stage.append(this.lines, this.marked);
     onResize(this.stage, () => this.layout());
     document.addEventListener("themechange", () => this.layout(true));
     this.say();
@@ -88,20 +93,25 @@ export class ParallelCoordinates {
     this.width = width;
     this.stage.style.height = `${this.height}px`;
     this.stage.classList.toggle("across", this.across);
-    const scale = Math.min(devicePixelRatio, 2);
-    for (const canvas of [this.base, this.active, this.marked]) {
+    // A crowd of lines needs no half pixels.
+    const scale = this.configs.length > crowd ? 1 : Math.min(devicePixelRatio, 2);
+    for (const canvas of [this.lines, this.marked]) {
       canvas.width = width * scale;
       canvas.height = this.height * scale;
       canvas.style.width = `${width}px`;
       canvas.style.height = `${this.height}px`;
       context(canvas).setTransform(scale, 0, 0, scale, 0, 0);
     }
+    this.locate();
     const scheme = Plot.scale({ color: { scheme: "viridis", domain: [0, 1] } });
     // The ends of viridis that are close to the paper are left out.
     const [from, to] = isDark() ? [0.25, 1] : [0, 0.86];
-    this.palette = Array.from({ length: buckets }, (_, i) => scheme.apply(from + ((to - from) * i) / (buckets - 1)) as string);
+    this.palette = Array.from({ length: buckets }, (_, i) => {
+      const text = scheme.apply(from + ((to - from) * i) / (buckets - 1)) as string;
+      return { text, pixel: packed(text) };
+    });
     this.axes();
-    this.drawBase();
+    this.base = null;
     this.draw();
   }
 
@@ -116,53 +126,79 @@ export class ParallelCoordinates {
     return [left + (dim * (this.width - left - right)) / n, top + (1 - place) * (this.height - top - bottom)];
   }
 
-  private trace(c: CanvasRenderingContext2D, line: number): void {
-    for (let d = 0; d < this.dims.length; d++) {
-      const place = this.dims[d]!.places[line]!;
-      const [x, y] = this.point(d, Number.isNaN(place) ? missing : place);
-      if (d === 0) c.moveTo(x, y);
-      else c.lineTo(x, y);
-    }
+  /** locate finds where every line crosses every axis. */
+  private locate(): void {
+    const d = this.dims.length;
+    this.dims.forEach((dim, k) => {
+      dim.places.forEach((place, i) => {
+        const [x, y] = this.point(k, Number.isNaN(place) ? missing : place);
+        this.points[2 * (i * d + k)] = x;
+        this.points[2 * (i * d + k) + 1] = y;
+      });
+    });
   }
 
-  private drawBase(): void {
-    const c = prepared(this.base);
+  private trace(c: CanvasRenderingContext2D, line: number): void {
+    const d = this.dims.length, first = 2 * line * d;
+    c.moveTo(this.points[first]!, this.points[first + 1]!);
+    for (let k = first + 2; k < first + 2 * d; k += 2) c.lineTo(this.points[k]!, this.points[k + 1]!);
+  }
+
+  /** draw lays the lines that pass, the best on top, over all lines, faint. */
+  private draw(): void {
+    if (this.configs.length > crowd) this.drawCrowd();
+    else this.drawFew();
+    this.stage.dataset.drawn = "true";
+  }
+
+  private drawFew(): void {
+    const c = prepared(this.lines);
+    c.lineWidth = 1;
+    c.globalAlpha = 0.9;
     c.strokeStyle = css("--faint");
-    c.globalAlpha = this.configs.length > 500 ? 0.35 : 0.9;
     c.beginPath();
     for (let i = 0; i < this.configs.length; i++) this.trace(c, i);
     c.stroke();
+    c.lineWidth = 1.4;
+    c.globalAlpha = this.configs.length > 100 ? 0.75 : 0.95;
+    for (let i = this.configs.length - 1; i >= 0; i--) { // they come best first
+      if (!this.passing[i]) continue;
+      c.strokeStyle = this.palette[this.color[i]!]!.text;
+      c.beginPath();
+      this.trace(c, i);
+      c.stroke();
+    }
     c.globalAlpha = 1;
   }
 
-  /** draw lays the lines that pass over the faint ones, as many a frame as fit. */
-  private draw(): void {
-    cancelAnimationFrame(this.task);
-    const c = prepared(this.active);
-    c.lineWidth = this.configs.length > 1000 ? 0.8 : 1.4;
-    c.globalAlpha = this.configs.length > 1000 ? 0.45 : this.configs.length > 100 ? 0.75 : 0.95;
-    // The best first, and each next one below those there are: where a frame has no
-    // time for all of them, the best are seen.
-    c.globalCompositeOperation = "destination-over";
-    const order: number[][] = Array.from({ length: buckets }, () => []);
-    this.passing.forEach((pass, i) => pass && order[this.color[i]!]!.push(i));
-    let bucket = buckets - 1, from = 0;
-    const some = () => {
-      const end = performance.now() + frameBudget;
-      while (bucket >= 0 && performance.now() < end) {
-        const lines = order[bucket]!;
-        const to = Math.min(lines.length, from + 40);
-        c.strokeStyle = this.palette[bucket]!;
-        c.beginPath();
-        for (let i = from; i < to; i++) this.trace(c, lines[i]!);
-        c.stroke();
-        if (to === lines.length) [bucket, from] = [bucket - 1, 0];
-        else from = to;
-      }
-      this.stage.dataset.drawn = String(bucket < 0);
-      if (bucket >= 0) this.task = requestAnimationFrame(some);
-    };
-    some();
+  private drawCrowd(): void {
+    const n = 2 * this.dims.length;
+    if (!this.base || !this.frame) {
+      const { width, height } = this.lines;
+      const paper = css("--paper"), faint = packed(css("--faint"));
+      this.base = new Raster(width, height, paper);
+      this.frame = new Raster(width, height, paper);
+      for (let i = 0; i < this.configs.length; i++) this.base.line(this.points, i * n, (i + 1) * n, faint);
+    }
+    this.frame.copy(this.base);
+    const list = this.drawable();
+    for (let k = list.length - 1; k >= 0; k--) { // they come best first
+      const i = list[k]!;
+      this.frame.line(this.points, i * n, (i + 1) * n, this.palette[this.color[i]!]!.pixel);
+    }
+    context(this.lines).putImageData(this.frame.image, 0, 0);
+  }
+
+  /** drawable lists the lines that pass, or as many as a moving pointer has time for;
+   * all of them are drawn when it rests. */
+  private drawable(): Uint32Array {
+    const list = new Uint32Array(this.configs.length);
+    let n = 0;
+    for (let i = 0; i < this.passing.length; i++) if (this.passing[i]) list[n++] = i;
+    if (!this.dragging || n <= moving) return list.subarray(0, n);
+    const best = moving / 2, every = (n - best) / best;
+    for (let k = 0; k < best; k++) list[best + k] = list[best + Math.floor(k * every)]!;
+    return list.subarray(0, moving);
   }
 
   private axes(): void {
@@ -224,7 +260,7 @@ export class ParallelCoordinates {
         axis.removeEventListener("pointermove", move);
         this.dragging = false;
         if (!moved && end < 0) this.set(d, null);
-        else if (moved) this.tell();
+        else if (moved) this.schedule();
       };
       axis.addEventListener("pointermove", move);
       axis.addEventListener("pointerup", up, { once: true });
@@ -235,13 +271,21 @@ export class ParallelCoordinates {
   private clear(): void {
     this.brushes.fill(null);
     this.dims.forEach((_, d) => this.place(d));
-    this.filter();
+    this.schedule();
   }
 
   private set(d: number, brush: [number, number] | null): void {
     this.brushes[d] = brush && brush[0] <= 0 && brush[1] >= 1 ? null : brush;
     this.place(d);
-    this.filter();
+    this.schedule();
+  }
+
+  /** schedule filters and draws in the next frame, however many brushes move before it. */
+  private schedule(): void {
+    if (this.due === 0) this.due = requestAnimationFrame(() => {
+      this.due = 0;
+      this.filter();
+    });
   }
 
   /** place moves the thumbs of an axis to its brush. */
@@ -264,10 +308,12 @@ export class ParallelCoordinates {
 
   private filter(): void {
     const slack = 1e-9;
-    const brushed = this.brushes.flatMap((b, d) => (b ? [{ places: this.dims[d]!.places, low: b[0] - slack, high: b[1] + slack }] : []));
-    for (let i = 0; i < this.configs.length; i++) {
-      this.passing[i] = brushed.every(({ places, low, high }) => places[i]! >= low && places[i]! <= high) ? 1 : 0;
-    }
+    this.passing.fill(1);
+    this.brushes.forEach((brush, d) => {
+      if (!brush) return;
+      const places = this.dims[d]!.places, low = brush[0] - slack, high = brush[1] + slack;
+      for (let i = 0; i < places.length; i++) if (!(places[i]! >= low && places[i]! <= high)) this.passing[i] = 0;
+    });
     this.draw();
     this.say();
     // Lines follow the pointer at once; table and charts once it is let go, or keys rest.
@@ -287,8 +333,7 @@ export class ParallelCoordinates {
   }
 }
 
-/** context draws at once, on the processor: what a frame's budget measures is then
- * the whole cost of its lines, whatever the machine has for graphics. */
+/** context keeps a canvas in the processor's memory, where pixels are put. */
 function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   return canvas.getContext("2d", { willReadFrequently: true })!;
 }

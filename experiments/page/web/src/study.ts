@@ -1,7 +1,7 @@
 import { bars, curveDrawing, learning, recalls, replicates, scoreDrawing } from "./charts";
 import { h } from "./dom";
 import { absent, dataTable, figure, legend } from "./figure";
-import { count, num, percent, plain } from "./format";
+import { chanceOf, count, percent, plain, signed } from "./format";
 import { ParallelCoordinates } from "./parallel";
 import { Selection, type Shown } from "./state";
 import { ConfigTable, ends } from "./table";
@@ -131,15 +131,20 @@ function importanceSection(study: Study): Section {
   if (r?.note && parts.length > 0 && (r.entries?.length ?? 0) > 0) parts.push(h("p", { class: "note" }, r.note));
   const p = study.pairs;
   if (p) {
+    const span = (low: number, high: number) => `${signed(low)} to ${signed(high)}`;
     parts.push(
-      dataTable({
-        title: `${plain(p.best)} against the others`, note: p.method,
-        head: ["configuration", "difference", "95 % interval", "p, corrected", "effect size", "verdict"], right: [false, true, true, true, true, false],
-        rows: p.entries.map((e) => [plain(e.config), num(e.difference), e.low === null ? "–" : `${num(e.low)} to ${num(e.high)}`, num(e.p), num(e.effect), e.verdict]),
-      }),
+      h("p", { class: "prose" }, p.verdict),
+      h("div", { class: "tall" }, dataTable({
+        title: `${plain(p.best)} against the others, in ${p.metric}`, note: p.method,
+        head: ["configuration", "verdict", "over seeds", "95 % interval", "p", "effect size", "over test rows", "95 % interval", "p"], right: [false, false, true, true, true, true, true, true, true],
+        rows: p.entries.map((e) => [
+          plain(e.config), e.verdict, signed(e.difference), e.seeds > 1 ? span(e.low, e.high) : "–", chanceOf(e.p), e.effect.toFixed(2),
+          e.rows ? signed(e.rows.difference) : "–", e.rows ? span(e.rows.low, e.rows.high) : "–", e.rows ? chanceOf(e.rows.p) : "–",
+        ]),
+      })),
     );
   }
-  return section("importance", "What matters", "", ...parts);
+  return section("importance", "What matters, and what differs by chance", "", ...parts);
 }
 
 function differences(shown: Shown): HTMLElement {

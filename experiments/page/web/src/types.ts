@@ -111,7 +111,7 @@ export interface Pairs {
   metric: string;
   method: string;
   verdict: string;
-  entries: { config: string; difference: number | null; low: number | null; high: number | null; p: number | null; effect: number | null; verdict: string; evaluable: boolean }[];
+  entries: { config: string; seeds: number; difference: number; low: number; high: number; p: number; effect: number; rows?: { difference: number; low: number; high: number; p: number }; verdict: string; evaluable: boolean }[];
 }
 
 export interface Ranking {

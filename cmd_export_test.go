@@ -106,6 +106,14 @@ func TestONNXOfEveryKindScoresTheSame(t *testing.T) {
 		"gmm tied, whitened":   {"kind: gmm, components: 3, covariance: tied, pca: 8, whiten: true", nil},
 		"gmm diagonal":         {"kind: gmm, components: 3, covariance: diagonal", nil},
 		"gmm spherical":        {"kind: gmm, components: 3, covariance: spherical", nil},
+		"gmm full, whitened":   {"kind: gmm, components: 8, pca: 12, whiten: true", nil},
+		"dbscan":               {"kind: dbscan, min_points: 4", nil},
+		"dbscan pca":           {"kind: dbscan, min_points: 4, pca: 8", nil},
+		"nearest":              {"kind: nearest_neighbour", nil},
+		"nearest residual":     {"kind: nearest_neighbour, score: residual", nil},
+		"nearest fifth":        {"kind: nearest_neighbour, neighbours: 5, score: residual", nil},
+		"isolation forest":     {"kind: isolation_forest, trees: 20", nil},
+		"isolation pca":        {"kind: isolation_forest, trees: 20, pca: 5", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			trained(t, c.model, c.data...)
@@ -125,7 +133,7 @@ func TestONNXOfEveryKindScoresTheSame(t *testing.T) {
 				t.Errorf("%v: %s", err, raw)
 			}
 			outputs := "['score']"
-			if strings.HasPrefix(name, "dnn classes") {
+			if strings.HasPrefix(name, "dnn") {
 				outputs = "['score', 'probabilities']"
 			}
 			if got, want := python(t, checkONNX, "bundle/model.onnx"), "8 17 features N True "+outputs+"\n"; got != want {

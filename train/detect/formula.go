@@ -78,6 +78,54 @@ func (g *GMM) Mixture() Mixture {
 	return out
 }
 
+// Cores are the core rows, rows×cols, and what distances to the nearest are
+// divided by.
+func (d *DBSCAN) Cores() (rows []float32, cols int, eps float64) {
+	d.shape.mustBeFitted()
+	return d.cores.tensor("").Data, d.shape.cols, d.clustering.Eps
+}
+
+// Neighbours are the rows that are kept, rows×cols, which of the nearest counts,
+// of equally near ones the first first, and the usual differences of Residual,
+// one a column, or nil for Distance.
+func (n *Nearest) Neighbours() (rows []float32, cols, k int, usual []float64) {
+	n.shape.mustBeFitted()
+	return n.kept.tensor("").Data, n.shape.cols, n.options.k(), slices.Clone(n.usual)
+}
+
+// ForestNode is a cut: a row whose value in Column is at most Cut goes on at node
+// Below, else at node Above; or with a negative Column a leaf at Depth.
+type ForestNode struct {
+	Column, Below, Above int
+	Cut                  float32
+	Depth                float64
+}
+
+// Trees are the nodes of each tree, the first of which is its root; Below and
+// Above are places in the tree. A row's score is 2 to the power of its summed
+// depths times power, which is negative.
+func (f *IsolationForest) Trees() (trees [][]ForestNode, power float64) {
+	f.shape.mustBeFitted()
+	for t, root := range f.trees.roots {
+		end := int32(len(f.trees.nodes))
+		if t+1 < len(f.trees.roots) {
+			end = f.trees.roots[t+1]
+		}
+		var tree []ForestNode
+		for i, n := range f.trees.nodes[root:end] {
+			tree = append(tree, ForestNode{int(n.column), i + 1, int(n.right - root), n.cut, n.depth})
+		}
+		trees = append(trees, tree)
+	}
+	return trees, -1 / (float64(len(f.trees.roots)) * f.usual)
+}
+
+// Share is the score of every row.
+func (m *Majority) Share() float64 {
+	m.shape.mustBeFitted()
+	return m.share
+}
+
 func (s shape) mustBeFitted() {
 	if s.cols == 0 {
 		panic("detect: the detector is not fitted")

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"fmt"
 	"math"
 
 	"flowbench/train/checkpoint"
@@ -25,15 +26,29 @@ func (b *builder) detector(weights *checkpoint.File, x onnx.Value) (onnx.Value, 
 	case *detect.PCA:
 		a := d.Scoring()
 		if a.Count == 0 { // all is kept, and nothing left to score
-			return b.Binary("Mul", b.SumRows(b.Cast(x, onnx.Float64)), b.Double("zero", 0)), nil
+			return b.Constant(x, 0), nil
 		}
 		return b.SumRows(b.square(b.affine(a, x))), nil
 	case *detect.KMeans:
 		return b.kmeans(d, x), nil
 	case *detect.GMM:
 		return b.mixture(d.Mixture(), x), nil
+	case *detect.DBSCAN:
+		rows, cols, eps := d.Cores()
+		found, err := b.neighbour(rows, cols, 1, x)
+		return b.Binary("Div", b.Unary("Sqrt", found.square), b.Double("eps", eps)), err
+	case *detect.Nearest:
+		return b.nearest(d, x)
+	case *detect.IsolationForest:
+		return b.forest(d, x), nil
+	case *detect.Majority:
+		return b.Constant(x, d.Share()), nil
+	case *detect.BestSingleFeature:
+		feature, _ := d.Chosen()
+		column := b.Cast(b.Columns(x, feature.Column, feature.Column+1), onnx.Float64)
+		return b.Binary("Mul", column, b.Double("sign", feature.Sign)), nil
 	}
-	return "", &UnsupportedError{b.model.Config.Model.Kind, "its score is a search of trees or of many rows, which ONNX would only blow up, or a rule of one line"}
+	panic(fmt.Sprintf("export: no graph for %T", d))
 }
 
 // affine adds what a does to rows.

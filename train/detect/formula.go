@@ -26,10 +26,11 @@ func (p *PCA) Scoring() Affine {
 	return p.scoring.affine()
 }
 
-// Coordinates is the projection that Transform writes.
-func (p *PCA) Coordinates() Affine {
+// Coordinates are what Transform takes a row less the mean to: its products with
+// each of the vectors, count×cols, rounded to float32.
+func (p *PCA) Coordinates() (vectors []float64, count int, mean []float64) {
 	p.shape.mustBeFitted()
-	return p.coordinates.affine()
+	return slices.Clone(p.coordinates), p.kept, slices.Clone(p.mean)
 }
 
 // Before is the PCA that stands before the detector.
@@ -52,28 +53,24 @@ func (k *KMeans) Spreads() []float64 {
 }
 
 // Mixture is a Gaussian mixture: the logarithm of the weighted density of
-// component c is Constant[c] - |z|²/2. For a Full or Tied covariance z is what
-// Whitening[c] takes a row to, else the elementwise product of Scale and x - Mean.
+// component c is Constant[c] - |z|²/2, where z is Scale·(x - Mean) of a lower
+// triangular Scale[c], cols×cols, for a Full or Tied covariance, and their
+// elementwise product for others, of cols.
 type Mixture struct {
 	Components, Cols int
-	Constant         []float64 // Components
-	Whitening        []Affine  // Components; nil for a Diagonal or Spherical covariance
-	Mean, Scale      []float64 // Components×Cols; Scale is nil where Whitening is not
+	Constant         []float64   // Components
+	Mean, Scale      [][]float64 // Components
+	Triangular       bool        // what Scale is
 }
 
 // Mixture is the fitted one.
 func (g *GMM) Mixture() Mixture {
 	g.shape.mustBeFitted()
 	m := g.mixture
-	out := Mixture{Components: m.k, Cols: m.cols, Constant: slices.Clone(m.constant), Mean: slices.Clone(m.mean)}
-	if !m.dense() {
-		out.Scale = slices.Clone(m.scale)
-		return out
-	}
+	out := Mixture{Components: m.k, Cols: m.cols, Constant: slices.Clone(m.constant), Triangular: m.dense()}
 	for c := range m.k {
-		vectors, bias := m.whitening(c, c)
-		origin := slices.Clone(m.origin[c*m.cols : (c+1)*m.cols])
-		out.Whitening = append(out.Whitening, Affine{origin, vectors, bias, m.cols})
+		out.Mean = append(out.Mean, slices.Clone(m.mean[c*m.cols:(c+1)*m.cols]))
+		out.Scale = append(out.Scale, slices.Clone(m.scaleOf(c)))
 	}
 	return out
 }

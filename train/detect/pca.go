@@ -9,6 +9,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"flowbench/data/parallel"
 	"flowbench/train/checkpoint"
 )
 
@@ -48,7 +49,8 @@ type PCA struct {
 	// its largest entry positive; all of them, of which the first kept count.
 	components, variance []float64
 	kept                 int
-	coordinates, scoring *projection
+	coordinates          []float64 // kept×cols: what Transform multiplies by
+	scoring              *projection
 }
 
 // NewPCA returns an unfitted PCA.
@@ -180,7 +182,7 @@ func (p *PCA) project() {
 	if p.options.Whiten {
 		kept = whitened
 	}
-	p.coordinates = newProjection(kept, p.mean, p.kept)
+	p.coordinates = kept
 	if p.options.Score == Mahalanobis {
 		p.scoring = newProjection(whitened, p.mean, p.kept)
 	} else {
@@ -231,7 +233,8 @@ func (p *PCA) Components() (components, variance, ratio []float64, ok bool) {
 func (p *PCA) Kept() int { return p.kept }
 
 // Transform returns the coordinates of the rows of x along the kept components,
-// row-major, whitened where the options say so.
+// row-major, whitened where the options say so. They are sums in float64, rounded
+// once: what comes after may magnify what float32 sums would lose.
 func (p *PCA) Transform(x []float32) ([]float32, error) {
 	if p.shape.cols == 0 {
 		return nil, fmt.Errorf("pca: %w", ErrNotFitted)
@@ -241,8 +244,23 @@ func (p *PCA) Transform(x []float32) ([]float32, error) {
 		return nil, fmt.Errorf("pca: %w", err)
 	}
 	dst := make([]float32, rows*p.kept)
-	p.coordinates.each(x, func(lo, n int, out []float32) { copy(dst[lo*p.kept:], out) })
+	parallel.Blocks(rows, scoreRows, func(lo, hi int) {
+		centred := make([]float64, p.shape.cols)
+		for i := lo; i < hi; i++ {
+			p.coordinatesOf(dst[i*p.kept:(i+1)*p.kept], x[i*p.shape.cols:(i+1)*p.shape.cols], centred)
+		}
+	})
 	return dst, nil
+}
+
+// coordinatesOf writes those of one row; centred is room for as many columns.
+func (p *PCA) coordinatesOf(dst, row []float32, centred []float64) {
+	for j, v := range row {
+		centred[j] = float64(v) - p.mean[j]
+	}
+	for c := range dst {
+		dst[c] = float32(wideDot(p.coordinates[c*len(row):(c+1)*len(row)], centred))
+	}
 }
 
 // Save keeps all components.

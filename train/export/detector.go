@@ -17,8 +17,10 @@ func (b *builder) detector(weights *checkpoint.File, x onnx.Value) (onnx.Value, 
 		return "", err
 	}
 	if p, ok := d.(*detect.Projected); ok {
-		coordinates := b.affine(p.Before().Coordinates(), x)
-		x, d = b.Cast(coordinates, onnx.Float32), p.Then()
+		vectors, count, mean := p.Before().Coordinates()
+		moved := b.Binary("Sub", b.Cast(x, onnx.Float64), b.Doubles("mean", mean, 1, len(mean)))
+		product := b.Binary("MatMul", moved, b.Doubles("vectors", transposed(vectors, count, len(mean)), len(mean), count))
+		x, d = b.Cast(product, onnx.Float32), p.Then()
 	}
 	switch d := d.(type) {
 	case *detect.LogisticRegression:
@@ -100,13 +102,11 @@ func (b *builder) kmeans(k *detect.KMeans, x onnx.Value) onnx.Value {
 func (b *builder) mixture(m detect.Mixture, x onnx.Value) onnx.Value {
 	var densities []onnx.Value
 	for c := range m.Components {
-		var z onnx.Value
-		if m.Whitening != nil {
-			z = b.affine(m.Whitening[c], x)
+		z := b.Binary("Sub", b.Cast(x, onnx.Float64), b.Doubles("mean", m.Mean[c], 1, m.Cols))
+		if m.Triangular {
+			z = b.Binary("MatMul", z, b.Doubles("scale", transposed(m.Scale[c], m.Cols, m.Cols), m.Cols, m.Cols))
 		} else {
-			part := func(all []float64) []float64 { return all[c*m.Cols : (c+1)*m.Cols] }
-			z = b.Binary("Sub", b.Cast(x, onnx.Float64), b.Doubles("mean", part(m.Mean), 1, m.Cols))
-			z = b.Binary("Mul", z, b.Doubles("scale", part(m.Scale), 1, m.Cols))
+			z = b.Binary("Mul", z, b.Doubles("scale", m.Scale[c], 1, m.Cols))
 		}
 		half := b.Binary("Mul", b.SumRows(b.square(z)), b.Double("half", 0.5))
 		densities = append(densities, b.Binary("Sub", b.Double("constant", m.Constant[c]), half))

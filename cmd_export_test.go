@@ -294,7 +294,7 @@ func TestVerifyFindsAnotherModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verifyExport(t.Context(), f, backend, "bundle/model.onnx"); err == nil || !strings.Contains(err.Error(), "the model is not exported") {
+	if _, err := verifyExport(t.Context(), f, backend, "bundle/model.onnx", nil); err == nil || !strings.Contains(err.Error(), "the model is not exported") {
 		t.Errorf("the models agree: %v", err)
 	}
 }

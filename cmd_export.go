@@ -67,6 +67,9 @@ func runExport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if data, err := spec.Flows(filepath.Join(dir, "spec.yaml")); err == nil { // an imported run may have none
+		opt.Sources = data.Source
+	}
 	out := c.String("out")
 	if out == "" {
 		out = filepath.Join(dir, "export")

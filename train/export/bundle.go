@@ -41,6 +41,9 @@ type Options struct {
 	// Verify, where set, proves the model that lies at path before the bundle is
 	// put in its place; what it returns becomes verify.json.
 	Verify func(ctx context.Context, path string) (*Proof, error)
+	// Sources are the addresses of the flows that the model was trained on, for the
+	// model card.
+	Sources []string
 	// Disk is what the bundle is written to; nil is that of the operating system.
 	Disk checkpoint.Disk
 }
@@ -148,7 +151,7 @@ func contents(f *train.Finished, opt *Options) (map[string][]byte, error) {
 	if files[schemaFile], err = schemaOf(f, opt.Layout); err != nil {
 		return nil, err
 	}
-	files[cardFile] = card(f)
+	files[cardFile] = card(f, opt.Sources)
 	raw, err := os.ReadFile(filepath.Join(f.Dir, specFile))
 	if err == nil {
 		files[specFile] = raw

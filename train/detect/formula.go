@@ -10,13 +10,10 @@ import (
 // What a fitted detector computes, as numbers that another program can follow.
 // All slices are copies. Each panics for a detector that is not fitted.
 
-// Affine takes a row x to Vectors·(x - Origin) + Bias, one value a vector.
-// Origin, Vectors and Bias are the float32 values that scores are made with;
-// Bias makes up for what rounding took of Origin.
+// Affine takes a row x to Vectors·(x - Origin), one value a vector.
 type Affine struct {
-	Origin  []float32 // cols
-	Vectors []float32 // Count×cols
-	Bias    []float32 // Count
+	Origin  []float64 // cols
+	Vectors []float64 // Count×cols
 	Count   int
 }
 
@@ -26,11 +23,10 @@ func (p *PCA) Scoring() Affine {
 	return p.scoring.affine()
 }
 
-// Coordinates are what Transform takes a row less the mean to: its products with
-// each of the vectors, count×cols, rounded to float32.
-func (p *PCA) Coordinates() (vectors []float64, count int, mean []float64) {
+// Coordinates is the projection that Transform writes, rounded to float32.
+func (p *PCA) Coordinates() Affine {
 	p.shape.mustBeFitted()
-	return slices.Clone(p.coordinates), p.kept, slices.Clone(p.mean)
+	return p.coordinates.affine()
 }
 
 // Before is the PCA that stands before the detector.
@@ -130,7 +126,7 @@ func (s shape) mustBeFitted() {
 }
 
 func (p *projection) affine() Affine {
-	return Affine{slices.Clone(p.origin), slices.Clone(p.vectors), slices.Clone(p.bias), p.onto.cols}
+	return Affine{slices.Clone(p.origin), slices.Clone(p.vectors), p.count}
 }
 
 // Open makes the detector that a file of Save holds, whichever it is.

@@ -9,7 +9,6 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
-	"flowbench/data/parallel"
 	"flowbench/train/checkpoint"
 )
 
@@ -49,8 +48,7 @@ type PCA struct {
 	// its largest entry positive; all of them, of which the first kept count.
 	components, variance []float64
 	kept                 int
-	coordinates          []float64 // kept×cols: what Transform multiplies by
-	scoring              *projection
+	coordinates, scoring *projection
 }
 
 // NewPCA returns an unfitted PCA.
@@ -182,12 +180,12 @@ func (p *PCA) project() {
 	if p.options.Whiten {
 		kept = whitened
 	}
-	p.coordinates = kept
+	p.coordinates = &projection{p.mean, kept, p.kept}
 	if p.options.Score == Mahalanobis {
-		p.scoring = newProjection(whitened, p.mean, p.kept)
+		p.scoring = &projection{p.mean, whitened, p.kept}
 	} else {
 		// What the kept components do not hold lies along the others.
-		p.scoring = newProjection(p.components[p.kept*cols:], p.mean, cols-p.kept)
+		p.scoring = &projection{p.mean, p.components[p.kept*cols:], cols - p.kept}
 	}
 }
 
@@ -196,11 +194,12 @@ func (p *PCA) Score(x []float32, dst []float64) error {
 	if err := p.shape.checkScore(x, dst); err != nil {
 		return fmt.Errorf("pca: %w", err)
 	}
-	p.scoring.each(x, func(lo, n int, out []float32) {
-		p.scoring.onto.squareSums(dst[lo:lo+n], out)
-		for i := lo; i < lo+n; i++ {
-			dst[i] = bounded(dst[i])
+	p.scoring.each(x, func(row int, at []float64) {
+		sum := 0.0
+		for _, v := range at {
+			sum += float64(v * v)
 		}
+		dst[row] = bounded(sum)
 	})
 	return nil
 }
@@ -233,8 +232,7 @@ func (p *PCA) Components() (components, variance, ratio []float64, ok bool) {
 func (p *PCA) Kept() int { return p.kept }
 
 // Transform returns the coordinates of the rows of x along the kept components,
-// row-major, whitened where the options say so. They are sums in float64, rounded
-// once: what comes after may magnify what float32 sums would lose.
+// row-major, whitened where the options say so.
 func (p *PCA) Transform(x []float32) ([]float32, error) {
 	if p.shape.cols == 0 {
 		return nil, fmt.Errorf("pca: %w", ErrNotFitted)
@@ -244,23 +242,12 @@ func (p *PCA) Transform(x []float32) ([]float32, error) {
 		return nil, fmt.Errorf("pca: %w", err)
 	}
 	dst := make([]float32, rows*p.kept)
-	parallel.Blocks(rows, scoreRows, func(lo, hi int) {
-		centred := make([]float64, p.shape.cols)
-		for i := lo; i < hi; i++ {
-			p.coordinatesOf(dst[i*p.kept:(i+1)*p.kept], x[i*p.shape.cols:(i+1)*p.shape.cols], centred)
+	p.coordinates.each(x, func(row int, at []float64) {
+		for c, v := range at {
+			dst[row*p.kept+c] = float32(v)
 		}
 	})
 	return dst, nil
-}
-
-// coordinatesOf writes those of one row; centred is room for as many columns.
-func (p *PCA) coordinatesOf(dst, row []float32, centred []float64) {
-	for j, v := range row {
-		centred[j] = float64(v) - p.mean[j]
-	}
-	for c := range dst {
-		dst[c] = float32(wideDot(p.coordinates[c*len(row):(c+1)*len(row)], centred))
-	}
 }
 
 // Save keeps all components.

@@ -17,10 +17,7 @@ func (b *builder) detector(weights *checkpoint.File, x onnx.Value) (onnx.Value, 
 		return "", err
 	}
 	if p, ok := d.(*detect.Projected); ok {
-		vectors, count, mean := p.Before().Coordinates()
-		moved := b.Binary("Sub", b.Cast(x, onnx.Float64), b.Doubles("mean", mean, 1, len(mean)))
-		product := b.Binary("MatMul", moved, b.Doubles("vectors", transposed(vectors, count, len(mean)), len(mean), count))
-		x, d = b.Cast(product, onnx.Float32), p.Then()
+		x, d = b.Cast(b.affine(p.Before().Coordinates(), x), onnx.Float32), p.Then()
 	}
 	switch d := d.(type) {
 	case *detect.LogisticRegression:
@@ -56,9 +53,8 @@ func (b *builder) detector(weights *checkpoint.File, x onnx.Value) (onnx.Value, 
 // affine adds what a does to rows.
 func (b *builder) affine(a detect.Affine, x onnx.Value) onnx.Value {
 	cols := len(a.Origin)
-	moved := b.Cast(b.Binary("Sub", x, b.Floats("origin", a.Origin, 1, cols)), onnx.Float64)
-	vectors := b.Doubles("vectors", transposed(widened(a.Vectors), a.Count, cols), cols, a.Count)
-	return b.Binary("Add", b.Binary("MatMul", moved, vectors), b.Doubles("bias", widened(a.Bias), 1, a.Count))
+	moved := b.Binary("Sub", b.Cast(x, onnx.Float64), b.Doubles("origin", a.Origin, 1, cols))
+	return b.Binary("MatMul", moved, b.Doubles("vectors", transposed(a.Vectors, a.Count, cols), cols, a.Count))
 }
 
 // logistic adds w·x + b.

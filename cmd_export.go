@@ -28,7 +28,8 @@ func exportCommand() *cli.Command {
 			"The bundle is a new folder with the weights in each format, schema.json, MODEL_CARD.md\n" +
 			"and manifest.json, which has the SHA-256 of every file. The same run gives the same\n" +
 			"bytes. model.onnx (operator set 17) reads raw feature values, float32 [N, d], and gives\n" +
-			"score, float64 [N]: imputation, logarithm and scaling are inside.\n\n" +
+			"score, float64 [N], of a DNN also probabilities: imputation, logarithm and scaling are\n" +
+			"inside. Nearest neighbours and DBSCAN take their rows along, up to 2 GB.\n\n" +
 			"--verify runs model.onnx by ONNX Runtime in Node.js (npm package onnxruntime-node) on\n" +
 			"1,000 flows and on rows with NaN, infinities, zeros and extremes. Largest difference\n" +
 			"1e-5, as a share of the score where that is above 1, and the same decisions: else\n" +

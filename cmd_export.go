@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,7 +28,8 @@ func exportCommand() *cli.Command {
 			"The bundle is a new folder with the weights in each format, schema.json, MODEL_CARD.md\n" +
 			"and manifest.json, which has the SHA-256 of every file. The same run gives the same\n" +
 			"bytes. model.onnx (operator set 17) reads raw feature values, float32 [N, d], and gives\n" +
-			"score, float64 [N]: imputation, logarithm and scaling are inside.\n\n" +
+			"score, float64 [N], of a DNN also probabilities: imputation, logarithm and scaling are\n" +
+			"inside. Nearest neighbours and DBSCAN take their rows along, up to 2 GB.\n\n" +
 			"--verify runs model.onnx by ONNX Runtime in Node.js (npm package onnxruntime-node) on\n" +
 			"1,000 flows and on rows with NaN, infinities, zeros and extremes. Largest difference\n" +
 			"1e-5, as a share of the score where that is above 1, and the same decisions: else\n" +
@@ -38,6 +40,7 @@ func exportCommand() *cli.Command {
 			&cli.StringFlag{Name: "layout", Value: export.Plain, Usage: "`layout` of safetensors and npz: plain (dense weights inputs by outputs), torch (outputs by inputs)"},
 			&cli.StringFlag{Name: "out", Usage: "new `folder` of the bundle (default: export in the trial's folder)"},
 			&cli.BoolFlag{Name: "verify", Usage: "hold the ONNX model against the run's own scores"},
+			&cli.StringSliceFlag{Name: "flows", Usage: "`source` of the flows that --verify takes, as score has them, again for more (default: those of the run's study)"},
 			simdFlag(),
 		},
 		Action: runExport,
@@ -65,6 +68,9 @@ func runExport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if data, err := spec.Flows(filepath.Join(dir, "spec.yaml")); err == nil { // an imported run may have none
+		opt.Sources = data.Source
+	}
 	out := c.String("out")
 	if out == "" {
 		out = filepath.Join(dir, "export")
@@ -72,7 +78,7 @@ func runExport(c *cli.Context) error {
 	var proof *export.Proof
 	if c.Bool("verify") {
 		opt.Verify = func(ctx context.Context, path string) (*export.Proof, error) {
-			proof, err = verifyExport(ctx, f, backend, path)
+			proof, err = verifyExport(ctx, f, backend, path, c.StringSlice("flows"))
 			return proof, err
 		}
 	}
@@ -108,6 +114,8 @@ func exportOptions(c *cli.Context) (export.Options, error) {
 		return opt, usageError(fmt.Sprintf("--layout %s is none that there is: write %s%s; see flowbench export --help", opt.Layout, strings.Join(layouts, ", "), didYouMean(opt.Layout, layouts)))
 	case c.Bool("verify") && !slices.Contains(opt.Formats, "onnx"):
 		return opt, usageError("--verify runs the ONNX model: add onnx to --format; see flowbench export --help")
+	case c.IsSet("flows") && !c.Bool("verify"):
+		return opt, usageError("--flows are what --verify takes: add --verify, or leave it out; see flowbench export --help")
 	}
 	return opt, nil
 }
@@ -115,9 +123,10 @@ func exportOptions(c *cli.Context) (export.Options, error) {
 // verifyRows is how many flows a proof takes.
 const verifyRows = 1000
 
-// verifyExport holds the ONNX model at path against f.
-func verifyExport(ctx context.Context, f *train.Finished, backend kernels.Backend, path string) (*export.Proof, error) {
-	set, from, closing, err := verifyFlows(ctx, f.Dir)
+// verifyExport holds the ONNX model at path against f, on the flows of named, or
+// those of its study.
+func verifyExport(ctx context.Context, f *train.Finished, backend kernels.Backend, path string, named []string) (*export.Proof, error) {
+	set, from, closing, err := verifyFlows(ctx, f, named)
 	if err != nil {
 		return nil, err
 	}
@@ -156,20 +165,43 @@ func proofRows(m *train.ModelFile, set *prepared.Set) []int {
 	return rows
 }
 
-// verifyFlows opens the flows of the study that the trial in dir belongs to.
-func verifyFlows(ctx context.Context, dir string) (set *prepared.Set, from string, closing func() error, err error) {
-	s, err := spec.Load(filepath.Join(dir, "spec.yaml"))
+// verifyFlows opens the flows that named gives, or those that the run in dir was
+// trained on: as its study prepared them, or from the sources of its spec.
+func verifyFlows(ctx context.Context, f *train.Finished, named []string) (set *prepared.Set, from string, closing func(), err error) {
+	data, own := spec.Data{Source: named}, filepath.Join(f.Dir, "..", "..", "data")
+	if len(named) == 0 {
+		if data, err = specData(f); err != nil {
+			return nil, "", nil, err
+		}
+		if set, err := prepared.Open(own); err == nil {
+			if set.Manifest().Fingerprint == f.Model.Flows {
+				return set, strings.Join(data.Source, " "), func() { set.Close() }, nil
+			}
+			set.Close()
+		}
+	}
+	tmp, err := os.MkdirTemp("", "flowbench-verify-")
 	if err != nil {
-		return nil, "", nil, fmt.Errorf("--verify takes flows of the run's study: %w", err)
+		return nil, "", nil, fmt.Errorf("--verify: %w", err)
 	}
-	run, err := s.With(nil)
+	if set, err = dataset.Open(ctx, data, filepath.Join(tmp, "data"), nil); err != nil {
+		os.RemoveAll(tmp)
+		return nil, "", nil, fmt.Errorf("--verify takes flows, of the run's study or of --flows: %w", err)
+	}
+	return set, strings.Join(data.Source, " "), func() { set.Close(); os.RemoveAll(tmp) }, nil
+}
+
+// specData is what the run's spec says of its flows.
+func specData(f *train.Finished) (spec.Data, error) {
+	path := filepath.Join(f.Dir, "spec.yaml")
+	if _, err := os.Stat(path); err != nil {
+		return spec.Data{}, fmt.Errorf("--verify takes flows of the run's study, and %s has no spec.yaml that names them: name some with --flows", f.Dir)
+	}
+	data, err := spec.Flows(path)
 	if err != nil {
-		return nil, "", nil, err
+		return data, fmt.Errorf("--verify takes flows of the run's study: %w; or name some with --flows", err)
 	}
-	if set, err = dataset.Open(ctx, run.Data, filepath.Join(dir, "..", "..", "data"), nil); err != nil {
-		return nil, "", nil, fmt.Errorf("--verify takes flows of the run's study: %w", err)
-	}
-	return set, strings.Join(run.Data.Source, " "), set.Close, nil
+	return data, nil
 }
 
 func importCommand() *cli.Command {

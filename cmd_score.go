@@ -43,7 +43,7 @@ func scoreCommand() *cli.Command {
 			&cli.StringFlag{Name: "format", Value: "csv", Usage: "`format` of the rows: " + strings.Join(score.Formats(), ", ")},
 			&cli.Float64Flag{Name: "threshold", Usage: "`score` from which a row is an alert (default: the run's, chosen on validation rows)"},
 			&cli.Float64Flag{Name: "max-fpr", Usage: "take the threshold that keeps this `rate` of false positives on the run's validation rows"},
-			&cli.StringFlag{Name: "explain", Value: string(score.Alerts), Usage: "explain `which` rows: alerts, all, none"},
+			&cli.StringFlag{Name: "explain", Value: string(score.Alerts), Usage: "explain `which` rows: alerts, all, none; of a DNN one takes as long as some 30 scores"},
 			&cli.BoolFlag{Name: "follow", Usage: "score the rows of one growing CSV file as they come, until Ctrl-C"},
 			&cli.BoolFlag{Name: "drop-bad-rows", Usage: "leave out rows that cannot be read, and count them in the summary"},
 			&cli.BoolFlag{Name: "json", Usage: "print the summary as one JSON object, on standard output where --out takes the rows"},

@@ -125,6 +125,30 @@ func (d Document) read() (*Spec, *Error) {
 	return s, nil
 }
 
+// Flows reads where the flows of the spec at path come from, whatever it trains on
+// them: a trial's own spec may name a baseline, which none that is to be run may.
+// Of the Data, Source and ExtraLabels are set.
+func Flows(path string) (Data, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return Data{}, fmt.Errorf("read spec: %w", err)
+	}
+	file := &source{name: path, text: strings.TrimPrefix(string(src), "\ufeff")}
+	tree, bad := file.parse(file.text, 1)
+	if bad != nil {
+		return Data{}, bad
+	}
+	section, found := tree.find("data")
+	if !found {
+		return Data{}, tree.at.errorf("data", "is missing: it names the flows")
+	}
+	var all Data
+	if bad := decode(section.value, "data", reflect.ValueOf(&all).Elem()); bad != nil {
+		return Data{}, bad
+	}
+	return Data{Source: all.Source.within(filepath.Dir(path)), ExtraLabels: all.ExtraLabels}, nil
+}
+
 // Document is what s was made from.
 func (s *Spec) Document() Document { return s.document }
 

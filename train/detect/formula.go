@@ -10,13 +10,10 @@ import (
 // What a fitted detector computes, as numbers that another program can follow.
 // All slices are copies. Each panics for a detector that is not fitted.
 
-// Affine takes a row x to Vectors·(x - Origin) + Bias, one value a vector.
-// Origin, Vectors and Bias are the float32 values that scores are made with;
-// Bias makes up for what rounding took of Origin.
+// Affine takes a row x to Vectors·(x - Origin), one value a vector.
 type Affine struct {
-	Origin  []float32 // cols
-	Vectors []float32 // Count×cols
-	Bias    []float32 // Count
+	Origin  []float64 // cols
+	Vectors []float64 // Count×cols
 	Count   int
 }
 
@@ -26,7 +23,7 @@ func (p *PCA) Scoring() Affine {
 	return p.scoring.affine()
 }
 
-// Coordinates is the projection that Transform writes.
+// Coordinates is the projection that Transform writes, rounded to float32.
 func (p *PCA) Coordinates() Affine {
 	p.shape.mustBeFitted()
 	return p.coordinates.affine()
@@ -52,30 +49,74 @@ func (k *KMeans) Spreads() []float64 {
 }
 
 // Mixture is a Gaussian mixture: the logarithm of the weighted density of
-// component c is Constant[c] - |z|²/2. For a Full or Tied covariance z is what
-// Whitening[c] takes a row to, else the elementwise product of Scale and x - Mean.
+// component c is Constant[c] - |z|²/2, where z is Scale·(x - Mean) of a lower
+// triangular Scale[c], cols×cols, for a Full or Tied covariance, and their
+// elementwise product for others, of cols.
 type Mixture struct {
 	Components, Cols int
-	Constant         []float64 // Components
-	Whitening        []Affine  // Components; nil for a Diagonal or Spherical covariance
-	Mean, Scale      []float64 // Components×Cols; Scale is nil where Whitening is not
+	Constant         []float64   // Components
+	Mean, Scale      [][]float64 // Components
+	Triangular       bool        // what Scale is
 }
 
 // Mixture is the fitted one.
 func (g *GMM) Mixture() Mixture {
 	g.shape.mustBeFitted()
 	m := g.mixture
-	out := Mixture{Components: m.k, Cols: m.cols, Constant: slices.Clone(m.constant), Mean: slices.Clone(m.mean)}
-	if !m.dense() {
-		out.Scale = slices.Clone(m.scale)
-		return out
-	}
+	out := Mixture{Components: m.k, Cols: m.cols, Constant: slices.Clone(m.constant), Triangular: m.dense()}
 	for c := range m.k {
-		vectors, bias := m.whitening(c, c)
-		origin := slices.Clone(m.origin[c*m.cols : (c+1)*m.cols])
-		out.Whitening = append(out.Whitening, Affine{origin, vectors, bias, m.cols})
+		out.Mean = append(out.Mean, slices.Clone(m.mean[c*m.cols:(c+1)*m.cols]))
+		out.Scale = append(out.Scale, slices.Clone(m.scaleOf(c)))
 	}
 	return out
+}
+
+// Cores are the core rows, rows×cols, and what distances to the nearest are
+// divided by.
+func (d *DBSCAN) Cores() (rows []float32, cols int, eps float64) {
+	d.shape.mustBeFitted()
+	return d.cores.tensor("").Data, d.shape.cols, d.clustering.Eps
+}
+
+// Neighbours are the rows that are kept, rows×cols, which of the nearest counts,
+// of equally near ones the first first, and the usual differences of Residual,
+// one a column, or nil for Distance.
+func (n *Nearest) Neighbours() (rows []float32, cols, k int, usual []float64) {
+	n.shape.mustBeFitted()
+	return n.kept.tensor("").Data, n.shape.cols, n.options.k(), slices.Clone(n.usual)
+}
+
+// ForestNode is a cut: a row whose value in Column is at most Cut goes on at node
+// Below, else at node Above; or with a negative Column a leaf at Depth.
+type ForestNode struct {
+	Column, Below, Above int
+	Cut                  float32
+	Depth                float64
+}
+
+// Trees are the nodes of each tree, the first of which is its root; Below and
+// Above are places in the tree. A row's score is 2 to the power of its summed
+// depths times power, which is negative.
+func (f *IsolationForest) Trees() (trees [][]ForestNode, power float64) {
+	f.shape.mustBeFitted()
+	for t, root := range f.trees.roots {
+		end := int32(len(f.trees.nodes))
+		if t+1 < len(f.trees.roots) {
+			end = f.trees.roots[t+1]
+		}
+		var tree []ForestNode
+		for i, n := range f.trees.nodes[root:end] {
+			tree = append(tree, ForestNode{int(n.column), i + 1, int(n.right - root), n.cut, n.depth})
+		}
+		trees = append(trees, tree)
+	}
+	return trees, -1 / (float64(len(f.trees.roots)) * f.usual)
+}
+
+// Share is the score of every row.
+func (m *Majority) Share() float64 {
+	m.shape.mustBeFitted()
+	return m.share
 }
 
 func (s shape) mustBeFitted() {
@@ -85,7 +126,7 @@ func (s shape) mustBeFitted() {
 }
 
 func (p *projection) affine() Affine {
-	return Affine{slices.Clone(p.origin), slices.Clone(p.vectors), slices.Clone(p.bias), p.onto.cols}
+	return Affine{slices.Clone(p.origin), slices.Clone(p.vectors), p.count}
 }
 
 // Open makes the detector that a file of Save holds, whichever it is.

@@ -157,16 +157,13 @@ func (g *GMM) Score(x []float32, dst []float64) error {
 	}
 	m := g.mixture
 	parallel.Blocks(len(dst), chunkRows, func(from, to int) {
-		look, near := m.newLook(), make([][]int32, m.k)
+		look := m.newLook()
 		for lo := from; lo < to; lo += lookRows {
-			m.nearestComponents(look, x, lo, min(lo+lookRows, to), near)
-			for component, rows := range near {
-				m.densities(look, x, rows, component)
-				for i, r := range rows {
-					sum, _ := logSumExp(look.density[i*m.k : (i+1)*m.k])
-					dst[r] = bounded(-sum)
-				}
-				near[component] = rows[:0]
+			hi := min(lo+lookRows, to)
+			m.exactDensities(look, x, lo, hi)
+			for i := lo; i < hi; i++ {
+				sum, _ := logSumExp(look.density[(i-lo)*m.k : (i-lo+1)*m.k])
+				dst[i] = bounded(-sum)
 			}
 		}
 	})

@@ -31,6 +31,7 @@ type mixture struct {
 	origin   []float32 // mean, rounded
 	constant []float64 // of the logarithm of each component's density
 	seen     []*operand
+	reach    []reach // of each component; nil for a diagonal or spherical covariance
 }
 
 // dense says whether the components have correlations.
@@ -65,9 +66,10 @@ func (m *mixture) prepare() {
 		}
 		m.constant[c] = math.Log(m.weight[c]) + logs - float64(m.cols)/2*math.Log(2*math.Pi)
 	}
-	m.seen = nil
+	m.seen, m.reach = nil, nil
 	if m.dense() {
 		for from := range m.k {
+			m.reach = append(m.reach, m.reachOf(from))
 			for c := range m.k {
 				m.seen = append(m.seen, m.seenFrom(from, c))
 			}
@@ -108,10 +110,14 @@ type look struct {
 	white   [][]float32 // whitened coordinates, by component, lookRows×cols
 	density []float64   // lookRows×k
 	squares []float64   // lookRows
+	rows    []int32     // lookRows
+	band    []float64   // k
+	centred []float64   // cols
 }
 
 func (m *mixture) newLook() *look {
 	l := &look{moved: make([]float32, lookRows*m.cols), white: make([][]float32, m.k), density: make([]float64, lookRows*m.k), squares: make([]float64, lookRows)}
+	l.rows, l.band, l.centred = make([]int32, lookRows), make([]float64, m.k), make([]float64, m.cols)
 	for c := range l.white {
 		if m.dense() {
 			l.white[c] = make([]float32, lookRows*m.cols)

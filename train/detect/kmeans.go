@@ -56,6 +56,7 @@ type KMeans struct {
 	figures   Figures
 	origin    []float32
 	nearest   *cpu.Points
+	farthest  float64 // from origin, squared, of the centroids
 }
 
 // NewKMeans returns an unfitted KMeans.
@@ -239,7 +240,10 @@ func (k *KMeans) prepare() {
 	for i, v := range k.centroids {
 		at[i] = float32(v - float64(k.origin[i%cols]))
 	}
-	k.nearest = newPointSet(at, cols)
+	k.nearest, k.farthest = newPointSet(at, cols), 0
+	for c := range clusters {
+		k.farthest = math.Max(k.farthest, squareLength(at[c*cols:(c+1)*cols]))
+	}
 }
 
 // Score writes the distance to the nearest centroid, over its cluster's spread
@@ -249,18 +253,26 @@ func (k *KMeans) Score(x []float32, dst []float64) error {
 		return fmt.Errorf("kmeans: %w", err)
 	}
 	k.eachNearest(x, func(row int, cluster int32) {
-		cols := k.shape.cols
-		sum := 0.0
-		for j, c := range k.centroids[int(cluster)*cols : (int(cluster)+1)*cols] {
-			d := float64(x[row*cols+j]) - c
-			sum += float64(d * d)
-		}
-		dst[row] = bounded(math.Sqrt(sum))
+		square := k.square(x[row*k.shape.cols:(row+1)*k.shape.cols], cluster, math.Inf(1))
+		dst[row] = bounded(math.Sqrt(square))
 		if k.options.Spread {
 			dst[row] /= k.spread[cluster]
 		}
 	})
 	return nil
+}
+
+// square is the squared distance of a row to a centroid, or any number above limit
+// where it is above.
+func (k *KMeans) square(row []float32, cluster int32, limit float64) float64 {
+	sum := 0.0
+	for j, c := range k.centroids[int(cluster)*len(row) : (int(cluster)+1)*len(row)] {
+		d := float64(row[j]) - c
+		if sum += float64(d * d); sum > limit {
+			break
+		}
+	}
+	return sum
 }
 
 // Assign writes the cluster of each row of x to dst.
@@ -272,20 +284,42 @@ func (k *KMeans) Assign(x []float32, dst []int32) error {
 	return nil
 }
 
-// eachNearest finds the nearest centroid of all rows of x. It calls take from
-// several goroutines.
+// eachNearest finds the nearest centroid of all rows of x, of several as near the
+// first. It calls take from several goroutines. float32 decides where no rounding
+// can have changed its answer, else float64.
 func (k *KMeans) eachNearest(x []float32, take func(row int, cluster int32)) {
 	p := &points{x: x, cols: k.shape.cols, pivot: k.origin}
 	parallel.Blocks(len(x)/p.cols, chunkRows, func(from, to int) {
-		buffer, squares, index := make([]float32, blockRows*p.cols), make([]float32, blockRows), make([]int32, blockRows)
+		buffer, index := make([]float32, blockRows*p.cols), make([]int32, blockRows)
+		squares, norms := make([]float64, blockRows), make([]float32, blockRows)
+		least, second := make([]float32, blockRows), make([]float32, blockRows)
 		for lo := from; lo < to; lo += blockRows {
 			n := min(blockRows, to-lo)
-			k.nearest.Nearest(index[:n], squares[:n], p.block(buffer, lo, n))
+			rows := p.block(buffer, lo, n)
+			cpu.SquareSums(squares[:n], rows, p.cols)
+			for i, v := range squares[:n] {
+				norms[i] = float32(v)
+			}
+			k.nearest.TwoNearest(index[:n], least[:n], second[:n], rows, norms[:n])
 			for i, c := range index[:n] {
+				if off := 2 * p.rounding() * (squares[i] + k.farthest); !(float64(second[i])-float64(least[i]) > off) {
+					c = k.exactNearest(x[(lo+i)*p.cols : (lo+i+1)*p.cols])
+				}
 				take(lo+i, c)
 			}
 		}
 	})
+}
+
+// exactNearest is the first of the centroids that are nearest to a row.
+func (k *KMeans) exactNearest(row []float32) int32 {
+	nearest, least := int32(0), math.Inf(1)
+	for c := range k.spread {
+		if square := k.square(row, int32(c), least); square < least {
+			nearest, least = int32(c), square
+		}
+	}
+	return nearest
 }
 
 // Centroids are the centroids, clusters×cols; nil before Fit.

@@ -180,12 +180,12 @@ func (p *PCA) project() {
 	if p.options.Whiten {
 		kept = whitened
 	}
-	p.coordinates = newProjection(kept, p.mean, p.kept)
+	p.coordinates = &projection{p.mean, kept, p.kept}
 	if p.options.Score == Mahalanobis {
-		p.scoring = newProjection(whitened, p.mean, p.kept)
+		p.scoring = &projection{p.mean, whitened, p.kept}
 	} else {
 		// What the kept components do not hold lies along the others.
-		p.scoring = newProjection(p.components[p.kept*cols:], p.mean, cols-p.kept)
+		p.scoring = &projection{p.mean, p.components[p.kept*cols:], cols - p.kept}
 	}
 }
 
@@ -194,11 +194,12 @@ func (p *PCA) Score(x []float32, dst []float64) error {
 	if err := p.shape.checkScore(x, dst); err != nil {
 		return fmt.Errorf("pca: %w", err)
 	}
-	p.scoring.each(x, func(lo, n int, out []float32) {
-		p.scoring.onto.squareSums(dst[lo:lo+n], out)
-		for i := lo; i < lo+n; i++ {
-			dst[i] = bounded(dst[i])
+	p.scoring.each(x, func(row int, at []float64) {
+		sum := 0.0
+		for _, v := range at {
+			sum += float64(v * v)
 		}
+		dst[row] = bounded(sum)
 	})
 	return nil
 }
@@ -241,7 +242,11 @@ func (p *PCA) Transform(x []float32) ([]float32, error) {
 		return nil, fmt.Errorf("pca: %w", err)
 	}
 	dst := make([]float32, rows*p.kept)
-	p.coordinates.each(x, func(lo, n int, out []float32) { copy(dst[lo*p.kept:], out) })
+	p.coordinates.each(x, func(row int, at []float64) {
+		for c, v := range at {
+			dst[row*p.kept+c] = float32(v)
+		}
+	})
 	return dst, nil
 }
 

@@ -6,64 +6,33 @@ import (
 	"flowbench/data/parallel"
 )
 
-// projection takes rows to their coordinates along vectors, from an origin.
+// projection takes rows to their coordinates along vectors, from an origin. They
+// are sums in float64: what comes after may magnify what float32 sums lose.
 type projection struct {
-	origin        []float32
-	vectors, bias []float32 // what onto was packed from
-	onto          *operand
-}
-
-// newProjection is that onto the rows of vectors, which are count×len(origin),
-// as seen from origin. Both are rounded to float32; the rest of origin that
-// float32 cannot hold is in the bias.
-func newProjection(vectors, origin []float64, count int) *projection {
-	depth := len(origin)
-	p := &projection{origin: make([]float32, depth)}
-	for j, v := range origin {
-		p.origin[j] = float32(v)
-	}
-	short, bias := make([]float32, count*depth), make([]float32, count)
-	for c := range count {
-		rest := 0.0
-		for j, v := range vectors[c*depth : (c+1)*depth] {
-			short[c*depth+j] = float32(v)
-			rest += float64(v * (float64(p.origin[j]) - origin[j]))
-		}
-		bias[c] = float32(rest)
-	}
-	p.vectors, p.bias = short, bias
-	p.onto = newOperand(short, bias, depth, count)
-	return p
+	origin  []float64 // cols
+	vectors []float64 // count×cols
+	count   int
 }
 
 // scoreRows is how many rows one goroutine projects in turn.
 const scoreRows = 16 * blockRows
 
-// each projects all rows of x, a block at a time, and hands on what came out:
-// n rows of as many values as there are vectors, whose first is row lo of x. It
-// calls take from several goroutines.
-func (p *projection) each(x []float32, take func(lo, n int, out []float32)) {
-	depth, count := len(p.origin), p.onto.cols
-	parallel.Blocks(len(x)/depth, scoreRows, func(from, to int) {
-		moved, out := make([]float32, blockRows*depth), make([]float32, blockRows*count)
-		for lo := from; lo < to; lo += blockRows {
-			n := min(blockRows, to-lo)
-			p.project(out, moved, x[lo*depth:(lo+n)*depth])
-			take(lo, n, out[:n*count])
+// each projects all rows of x and hands on the coordinates of each, which may be
+// used until take returns. It calls take from several goroutines.
+func (p *projection) each(x []float32, take func(row int, at []float64)) {
+	cols := len(p.origin)
+	parallel.Blocks(len(x)/cols, scoreRows, func(lo, hi int) {
+		centred, at := make([]float64, cols), make([]float64, p.count)
+		for i := lo; i < hi; i++ {
+			for j, v := range x[i*cols : (i+1)*cols] {
+				centred[j] = float64(v) - p.origin[j]
+			}
+			for c := range at {
+				at[c] = wideDot(p.vectors[c*cols:(c+1)*cols], centred)
+			}
+			take(i, at)
 		}
 	})
-}
-
-// project writes the coordinates of x to out; moved holds as many values as x.
-func (p *projection) project(out, moved, x []float32) {
-	depth := len(p.origin)
-	for i := 0; i < len(x); i += depth {
-		row, to := x[i:i+depth], moved[i:i+depth]
-		for j, o := range p.origin {
-			to[j] = row[j] - o
-		}
-	}
-	p.onto.product(out, moved, len(x)/depth)
 }
 
 // bounded is a score, or math.MaxFloat64 where it is not finite: what float32

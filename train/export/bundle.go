@@ -23,6 +23,7 @@ const (
 	npzFile         = "model.npz"
 	schemaFile      = "schema.json"
 	cardFile        = "MODEL_CARD.md"
+	specFile        = "spec.yaml" // the trial's own, where its folder has one
 	proofFile       = "verify.json"
 	manifestFile    = "manifest.json"
 )
@@ -40,6 +41,11 @@ type Options struct {
 	// Verify, where set, proves the model that lies at path before the bundle is
 	// put in its place; what it returns becomes verify.json.
 	Verify func(ctx context.Context, path string) (*Proof, error)
+	// Sources are the addresses of the flows that the model was trained on, for the
+	// model card.
+	Sources []string
+	// Disk is what the bundle is written to; nil is that of the operating system.
+	Disk checkpoint.Disk
 }
 
 // Schema is schema.json: how the weights are used, and where they come from.
@@ -70,37 +76,40 @@ type Manifest struct {
 
 // Write makes a bundle of the model in the folder dir, which must not exist: whole
 // or not at all. Equal models and options give equal bytes.
-func Write(ctx context.Context, dir string, f *train.Finished, opt Options) (err error) {
-	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s exists already: name another folder with --out, or remove it", dir)
+func Write(ctx context.Context, dir string, f *train.Finished, opt Options) error {
+	if opt.Disk == nil {
+		opt.Disk = checkpoint.OS{}
 	}
+	to, err := newPlace(opt.Disk, "export", dir)
+	if err != nil {
+		return err
+	}
+	defer to.remove()
 	files, err := contents(f, &opt)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := to.save(files); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), ".export-")
-	if err != nil {
-		return fmt.Errorf("export: %w", err)
-	}
-	defer os.RemoveAll(tmp)
-	if err := save(tmp, files); err != nil {
-		return err
-	}
+	last := map[string][]byte{}
 	if opt.Verify != nil {
-		proof, err := opt.Verify(ctx, filepath.Join(tmp, onnxFile))
+		proof, err := opt.Verify(ctx, filepath.Join(to.temporary, onnxFile))
 		if err != nil {
 			return err
 		}
-		files[proofFile] = indented(proof)
+		last[proofFile] = indented(proof)
+		files[proofFile] = last[proofFile]
 	}
-	files[manifestFile] = indented(manifest(f.Model, files))
-	if err := errors.Join(save(tmp, files), os.Chmod(tmp, 0o755), ctx.Err()); err != nil {
-		return fmt.Errorf("export: %w", err)
+	last[manifestFile] = indented(manifest(f.Model, files))
+	err = to.save(last)
+	if err == nil {
+		err = ctx.Err()
 	}
-	if err := os.Rename(tmp, dir); err != nil {
+	if err == nil {
+		err = to.publish()
+	}
+	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
 	return nil
@@ -142,7 +151,13 @@ func contents(f *train.Finished, opt *Options) (map[string][]byte, error) {
 	if files[schemaFile], err = schemaOf(f, opt.Layout); err != nil {
 		return nil, err
 	}
-	files[cardFile] = card(f)
+	files[cardFile] = card(f, opt.Sources)
+	raw, err := os.ReadFile(filepath.Join(f.Dir, specFile))
+	if err == nil {
+		files[specFile] = raw
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("export: %w", err)
+	}
 	return files, nil
 }
 
@@ -169,20 +184,6 @@ func manifest(m *train.ModelFile, files map[string][]byte) Manifest {
 		sums[name] = hex.EncodeToString(sum[:])
 	}
 	return Manifest{bundleVersion, m.Fingerprint, m.Data, m.Flows, sums}
-}
-
-// save writes those of the files that are not in dir yet.
-func save(dir string, files map[string][]byte) error {
-	for name, raw := range files {
-		path := filepath.Join(dir, name)
-		if _, err := os.Lstat(path); err == nil {
-			continue
-		}
-		if err := checkpoint.WriteFile(path, raw); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // indented is v as JSON that people can read; v is of types that always encode.

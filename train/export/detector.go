@@ -1,6 +1,7 @@
 package export
 
 import (
+	"fmt"
 	"math"
 
 	"flowbench/train/checkpoint"
@@ -16,8 +17,7 @@ func (b *builder) detector(weights *checkpoint.File, x onnx.Value) (onnx.Value, 
 		return "", err
 	}
 	if p, ok := d.(*detect.Projected); ok {
-		coordinates := b.affine(p.Before().Coordinates(), x)
-		x, d = b.Cast(coordinates, onnx.Float32), p.Then()
+		x, d = b.Cast(b.affine(p.Before().Coordinates(), x), onnx.Float32), p.Then()
 	}
 	switch d := d.(type) {
 	case *detect.LogisticRegression:
@@ -25,23 +25,36 @@ func (b *builder) detector(weights *checkpoint.File, x onnx.Value) (onnx.Value, 
 	case *detect.PCA:
 		a := d.Scoring()
 		if a.Count == 0 { // all is kept, and nothing left to score
-			return b.Binary("Mul", b.SumRows(b.Cast(x, onnx.Float64)), b.Double("zero", 0)), nil
+			return b.Constant(x, 0), nil
 		}
 		return b.SumRows(b.square(b.affine(a, x))), nil
 	case *detect.KMeans:
 		return b.kmeans(d, x), nil
 	case *detect.GMM:
 		return b.mixture(d.Mixture(), x), nil
+	case *detect.DBSCAN:
+		rows, cols, eps := d.Cores()
+		found, err := b.neighbour(rows, cols, 1, x)
+		return b.Binary("Div", b.Unary("Sqrt", found.square), b.Double("eps", eps)), err
+	case *detect.Nearest:
+		return b.nearest(d, x)
+	case *detect.IsolationForest:
+		return b.forest(d, x), nil
+	case *detect.Majority:
+		return b.Constant(x, d.Share()), nil
+	case *detect.BestSingleFeature:
+		feature, _ := d.Chosen()
+		column := b.Cast(b.Columns(x, feature.Column, feature.Column+1), onnx.Float64)
+		return b.Binary("Mul", column, b.Double("sign", feature.Sign)), nil
 	}
-	return "", &UnsupportedError{b.model.Config.Model.Kind, "its score is a search of trees or of many rows, which ONNX would only blow up, or a rule of one line"}
+	panic(fmt.Sprintf("export: no graph for %T", d))
 }
 
 // affine adds what a does to rows.
 func (b *builder) affine(a detect.Affine, x onnx.Value) onnx.Value {
 	cols := len(a.Origin)
-	moved := b.Cast(b.Binary("Sub", x, b.Floats("origin", a.Origin, 1, cols)), onnx.Float64)
-	vectors := b.Doubles("vectors", transposed(widened(a.Vectors), a.Count, cols), cols, a.Count)
-	return b.Binary("Add", b.Binary("MatMul", moved, vectors), b.Doubles("bias", widened(a.Bias), 1, a.Count))
+	moved := b.Binary("Sub", b.Cast(x, onnx.Float64), b.Doubles("origin", a.Origin, 1, cols))
+	return b.Binary("MatMul", moved, b.Doubles("vectors", transposed(a.Vectors, a.Count, cols), cols, a.Count))
 }
 
 // logistic adds w·x + b.
@@ -85,13 +98,11 @@ func (b *builder) kmeans(k *detect.KMeans, x onnx.Value) onnx.Value {
 func (b *builder) mixture(m detect.Mixture, x onnx.Value) onnx.Value {
 	var densities []onnx.Value
 	for c := range m.Components {
-		var z onnx.Value
-		if m.Whitening != nil {
-			z = b.affine(m.Whitening[c], x)
+		z := b.Binary("Sub", b.Cast(x, onnx.Float64), b.Doubles("mean", m.Mean[c], 1, m.Cols))
+		if m.Triangular {
+			z = b.Binary("MatMul", z, b.Doubles("scale", transposed(m.Scale[c], m.Cols, m.Cols), m.Cols, m.Cols))
 		} else {
-			part := func(all []float64) []float64 { return all[c*m.Cols : (c+1)*m.Cols] }
-			z = b.Binary("Sub", b.Cast(x, onnx.Float64), b.Doubles("mean", part(m.Mean), 1, m.Cols))
-			z = b.Binary("Mul", z, b.Doubles("scale", part(m.Scale), 1, m.Cols))
+			z = b.Binary("Mul", z, b.Doubles("scale", m.Scale[c], 1, m.Cols))
 		}
 		half := b.Binary("Mul", b.SumRows(b.square(z)), b.Double("half", 0.5))
 		densities = append(densities, b.Binary("Sub", b.Double("constant", m.Constant[c]), half))

@@ -3,6 +3,7 @@ package export
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"flowbench/train"
 	"flowbench/train/checkpoint"
@@ -85,7 +86,8 @@ func (b *builder) activation(name string, x onnx.Value) onnx.Value {
 	panic("export: no activation " + name)
 }
 
-// classifier adds a DNN: the log-odds of not being the negative class.
+// classifier adds a DNN: the log-odds of not being the negative class, and beside
+// it the probabilities.
 func (b *builder) classifier(members []*checkpoint.File, x onnx.Value) (onnx.Value, error) {
 	var odds, probabilities []onnx.Value
 	for _, weights := range members {
@@ -96,34 +98,43 @@ func (b *builder) classifier(members []*checkpoint.File, x onnx.Value) (onnx.Val
 		wide := b.Cast(out, onnx.Float64)
 		if n := len(b.model.Classes); n > 2 {
 			probabilities = append(probabilities, b.Op("Softmax", []onnx.Value{wide}, onnx.Attribute{Name: "axis", Value: 1}))
-			wide = b.Binary("Sub", b.logSumExp(b.columns(wide, 1, n)), b.columns(wide, 0, 1))
+			wide = b.Binary("Sub", b.logSumExp(b.Columns(wide, 1, n)), b.Columns(wide, 0, 1))
 		}
 		odds = append(odds, wide)
 	}
+	score, shares := odds[0], onnx.Value("")
+	if len(odds) > 1 || probabilities == nil {
+		yes, no := b.mean(b.halves(odds, false)), b.mean(b.halves(odds, true))
+		shares = b.beside(no, yes)
+		if len(odds) > 1 {
+			score = b.Binary("Sub", b.Unary("Log", yes), b.Unary("Log", no))
+		}
+	}
 	if probabilities != nil {
-		b.As(probabilitiesName, b.Cast(b.mean(probabilities), onnx.Float32))
-		b.Outputs = append(b.Outputs, onnx.Port{Name: probabilitiesName, Type: onnx.Float32, Dims: []any{"N", len(b.model.Classes)}, Doc: "of each class"})
+		shares = b.mean(probabilities)
 	}
-	if len(odds) == 1 {
-		return odds[0], nil
-	}
-	return b.meanOdds(odds), nil
+	b.As(probabilitiesName, b.Cast(shares, onnx.Float32))
+	b.Outputs = append(b.Outputs, onnx.Port{Name: probabilitiesName, Type: onnx.Float32, Dims: []any{"N", len(b.model.Classes)}, Doc: "of each class, as the loss weighed them: " + strings.Join(b.model.Classes, ", ")})
+	return score, nil
 }
 
 // maxLogit is where train bounds a member's log-odds, so that neither of its
 // probabilities is 0 in float64.
 const maxLogit = 700
 
-// meanOdds is the log-odds of the mean probability.
-func (b *builder) meanOdds(odds []onnx.Value) onnx.Value {
-	var on, against []onnx.Value
+// halves are the probabilities of log-odds, or those of the contrary, which keep
+// their digits where they are tiny.
+func (b *builder) halves(odds []onnx.Value, contrary bool) []onnx.Value {
 	one := b.Double("one", 1)
+	var out []onnx.Value
 	for _, v := range odds {
 		v = b.Binary("Min", b.Binary("Max", v, b.Double("low", -maxLogit)), b.Double("high", maxLogit))
-		on = append(on, b.Binary("Div", one, b.Binary("Add", one, b.Unary("Exp", b.Unary("Neg", v)))))
-		against = append(against, b.Binary("Div", one, b.Binary("Add", one, b.Unary("Exp", v))))
+		if !contrary {
+			v = b.Unary("Neg", v)
+		}
+		out = append(out, b.Binary("Div", one, b.Binary("Add", one, b.Unary("Exp", v))))
 	}
-	return b.Binary("Sub", b.Unary("Log", b.mean(on)), b.Unary("Log", b.mean(against)))
+	return out
 }
 
 // autoencoders adds the mean of the members' scores.
@@ -174,11 +185,6 @@ func (b *builder) mean(values []onnx.Value) onnx.Value {
 		return values[0]
 	}
 	return b.Binary("Div", b.Op("Sum", values), b.Double("members", float64(len(values))))
-}
-
-// columns are those from lo to before hi.
-func (b *builder) columns(x onnx.Value, lo, hi int) onnx.Value {
-	return b.Op("Slice", []onnx.Value{x, b.Ints("lo", []int64{int64(lo)}, 1), b.Ints("hi", []int64{int64(hi)}, 1), b.Ints("axis", []int64{1}, 1)})
 }
 
 // logSumExp is the logarithm of the sum of the exponentials of each row, [N, 1].

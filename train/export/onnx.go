@@ -18,8 +18,8 @@ const (
 
 // ONNX is the model as the bytes of a .onnx file, the way from raw flows to
 // scores: input features, float32 [N, d], of which cells that are NaN or infinite
-// are missing; output score, float64 [N]; for a DNN of more than two classes also
-// probabilities, float32 [N, classes]. A kind without such a form is an
+// are missing; output score, float64 [N]; for a DNN also probabilities, float32
+// [N, classes]. A model that keeps more rows than a file of ONNX holds is an
 // *UnsupportedError.
 func ONNX(f *train.Finished) ([]byte, error) {
 	m, g := f.Model, &onnx.Graph{Name: "flowbench"}
@@ -35,11 +35,11 @@ func ONNX(f *train.Finished) ([]byte, error) {
 	return onnx.Encode(onnx.Model{Graph: g, Producer: "flowbench", Version: fmt.Sprint(bundleVersion), Doc: describe(m), Metadata: metadata(m)})
 }
 
-// UnsupportedError is a kind of model that ONNX has no sensible form of.
+// UnsupportedError is a model that ONNX has no form of.
 type UnsupportedError struct{ Kind, Reason string }
 
 func (e *UnsupportedError) Error() string {
-	return fmt.Sprintf("a model of kind %s has no ONNX form: %s; leave out onnx: --format safetensors,npz", e.Kind, e.Reason)
+	return fmt.Sprintf("a model of kind %s has no ONNX form: %s; leave out onnx: --format safetensors,npz, or train it on fewer rows: fit.max_rows", e.Kind, e.Reason)
 }
 
 // builder adds a model to a graph.

@@ -30,6 +30,11 @@ type Proof struct {
 	Largest   float64 `json:"largest_difference"`
 	Relative  string  `json:"difference_is"`
 	Tolerance float64 `json:"tolerance"`
+	// LargestOnFlows is the largest |a-b| on the rows that are not awkward.
+	LargestOnFlows float64 `json:"largest_absolute_difference_on_flows"`
+	// LargestProbability is the largest difference of a negative class's probability
+	// from that of the score; nil for a model without probabilities.
+	LargestProbability *float64 `json:"largest_probability_difference,omitempty"`
 	// Threshold is that of schema.json, nil where there is none. Different counts the
 	// rows that are an alert at it by the model and none by ONNX Runtime, or the
 	// reverse; Moved those that the model decides otherwise at the run's own threshold.
@@ -72,7 +77,7 @@ func Verify(ctx context.Context, f *train.Finished, backend kernels.Backend, pat
 	if err := scorer.ScoreRaw(ctx, x, own); err != nil {
 		return nil, err
 	}
-	theirs, runtime, err := runONNX(ctx, path, x, cols)
+	theirs, shares, runtime, err := runONNX(ctx, path, x, cols)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +85,34 @@ func Verify(ctx context.Context, f *train.Finished, backend kernels.Backend, pat
 		Runtime: runtime, Backend: backend.Name(), Flows: flows, Rows: len(own), Awkward: len(own) - plain,
 		Relative: "|a-b| / max(1, |a|)", Tolerance: Tolerance,
 	}
-	return p, p.compare(f.Model, own, theirs)
+	if err := p.compare(f.Model, own, theirs); err != nil {
+		return nil, err
+	}
+	if f.Model.Config.Model.Kind == "dnn" {
+		return p, p.compareShares(len(f.Model.Classes), own, shares)
+	}
+	return p, nil
+}
+
+// compareShares holds each row's probabilities against its score, the log-odds of
+// not being of the negative class, which is the first.
+func (p *Proof) compareShares(classes int, own, shares []float64) error {
+	if len(shares) != classes*len(own) {
+		return fmt.Errorf("verify: ONNX Runtime gives %d probabilities of %d rows and %d classes", len(shares), len(own), classes)
+	}
+	p.LargestProbability = new(float64)
+	for i, v := range own {
+		row, sum := shares[i*classes:(i+1)*classes], 0.0
+		for _, share := range row {
+			sum += share
+		}
+		difference := math.Max(math.Abs(row[0]-1/(1+math.Exp(v))), math.Abs(sum-1))
+		if !(difference <= Tolerance) {
+			return fmt.Errorf("verify: row %d scores %v, its probabilities by ONNX Runtime are %v; the model is not exported", i, v, row)
+		}
+		*p.LargestProbability = math.Max(*p.LargestProbability, difference)
+	}
+	return nil
 }
 
 // compare fills in the figures.
@@ -93,6 +125,9 @@ func (p *Proof) compare(m *train.ModelFile, own, theirs []float64) error {
 		difference := math.Abs(a-theirs[i]) / math.Max(1, math.Abs(a))
 		if !(difference <= p.Largest) { // so that a NaN counts
 			p.Largest, worst = difference, i
+		}
+		if i < p.Rows-p.Awkward {
+			p.LargestOnFlows = math.Max(p.LargestOnFlows, math.Abs(a-theirs[i]))
 		}
 	}
 	if !(p.Largest <= Tolerance) {
@@ -159,15 +194,16 @@ var script string
 // missingPackage is the exit code of the script where there is no ONNX Runtime.
 const missingPackage = 3
 
-// runONNX gives the scores of rows by onnxruntime-node, and its version.
-func runONNX(ctx context.Context, path string, x []float32, cols int) ([]float64, string, error) {
+// runONNX gives the scores of rows by onnxruntime-node, the probabilities of those
+// models that have some, and its version.
+func runONNX(ctx context.Context, path string, x []float32, cols int) (scores, shares []float64, runtime string, err error) {
 	node, err := exec.LookPath("node")
 	if err != nil {
-		return nil, "", fmt.Errorf("--verify runs ONNX Runtime in Node.js, and there is no node: install nodejs and npm, then run %s", install)
+		return nil, nil, "", fmt.Errorf("--verify runs ONNX Runtime in Node.js, and there is no node: install nodejs and npm, then run %s", install)
 	}
 	tmp, err := os.MkdirTemp("", "flowbench-verify-")
 	if err != nil {
-		return nil, "", fmt.Errorf("verify: %w", err)
+		return nil, nil, "", fmt.Errorf("verify: %w", err)
 	}
 	defer os.RemoveAll(tmp)
 	raw := make([]byte, 0, 4*len(x))
@@ -176,7 +212,7 @@ func runONNX(ctx context.Context, path string, x []float32, cols int) ([]float64
 	}
 	in, out := filepath.Join(tmp, "features"), filepath.Join(tmp, "scores")
 	if err := os.WriteFile(in, raw, 0o600); err != nil {
-		return nil, "", fmt.Errorf("verify: %w", err)
+		return nil, nil, "", fmt.Errorf("verify: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, node, "-e", script, "--", path, in, fmt.Sprint(cols), out)
 	var complaint strings.Builder
@@ -184,17 +220,18 @@ func runONNX(ctx context.Context, path string, x []float32, cols int) ([]float64
 	version, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == missingPackage {
-		return nil, "", fmt.Errorf("--verify needs onnxruntime-node, which node does not find from here: run %s, here or in a folder that %s names", install, NodeModules)
+		return nil, nil, "", fmt.Errorf("--verify needs onnxruntime-node, which node does not find from here: run %s, here or in a folder that %s names", install, NodeModules)
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("verify: ONNX Runtime: %w: %s", err, strings.TrimSpace(complaint.String()))
+		return nil, nil, "", fmt.Errorf("verify: ONNX Runtime: %w: %s", err, strings.TrimSpace(complaint.String()))
 	}
 	if raw, err = os.ReadFile(out); err != nil {
-		return nil, "", fmt.Errorf("verify: %w", err)
+		return nil, nil, "", fmt.Errorf("verify: %w", err)
 	}
-	scores := make([]float64, len(raw)/8)
-	for i := range scores {
-		scores[i] = math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:]))
+	values := make([]float64, len(raw)/8)
+	for i := range values {
+		values[i] = math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:]))
 	}
-	return scores, strings.TrimSpace(string(version)), nil
+	rows := min(len(x)/cols, len(values))
+	return values[:rows], values[rows:], strings.TrimSpace(string(version)), nil
 }

@@ -3,6 +3,7 @@ package onnx
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -30,6 +31,7 @@ const (
 	nodeName         = 3
 	nodeOp           = 4
 	nodeAttribute    = 5
+	nodeDomain       = 7
 	tensorDims       = 1
 	tensorType       = 2
 	tensorName       = 8
@@ -37,7 +39,7 @@ const (
 	portName         = 1
 	portType         = 2
 	portDoc          = 3
-	typeTensor       = 1
+	typeOfTensor     = 1
 	tensorTypeElem   = 1
 	tensorTypeShape  = 2
 	shapeDim         = 1
@@ -47,6 +49,7 @@ const (
 	attributeFloat   = 2
 	attributeInt     = 3
 	attributeString  = 4
+	attributeTensor  = 5
 	attributeFloats  = 7
 	attributeInts    = 8
 	attributeStrings = 9
@@ -58,6 +61,7 @@ const (
 	typeFloat   = 1
 	typeInt     = 2
 	typeString  = 3
+	typeTensor  = 4
 	typeFloats  = 6
 	typeInts    = 7
 	typeStrings = 8
@@ -67,8 +71,8 @@ const (
 // bytes. A model beyond 2 GB, which protobuf cannot hold, is an error.
 func Encode(m Model) ([]byte, error) {
 	graph := m.Graph.encode()
-	if len(graph) > maxMessage-1<<20 {
-		return nil, fmt.Errorf("onnx: the model has %d bytes, but a protobuf file holds %d at most", len(graph), maxMessage)
+	if len(graph) > MostBytes {
+		return nil, fmt.Errorf("onnx: the model has %d bytes, but a protobuf file holds %d at most", len(graph), MostBytes)
 	}
 	var b []byte
 	b = appendInt(b, modelIRVersion, IRVersion)
@@ -77,6 +81,9 @@ func Encode(m Model) ([]byte, error) {
 	b = appendString(b, modelDoc, m.Doc)
 	b = appendBytes(b, modelGraph, graph)
 	b = appendBytes(b, modelOpSet, appendInt(appendString(nil, opSetDomain, ""), opSetVersion, OpSet))
+	if slices.ContainsFunc(m.Graph.nodes, func(n node) bool { return n.domain == MLDomain }) {
+		b = appendBytes(b, modelOpSet, appendInt(appendString(nil, opSetDomain, MLDomain), opSetVersion, MLOpSet))
+	}
 	for _, pair := range m.Metadata {
 		b = appendBytes(b, modelMetadata, appendString(appendString(nil, metadataKey, pair.Key), metadataText, pair.Text))
 	}
@@ -90,7 +97,7 @@ func (g *Graph) encode() []byte {
 	}
 	b = appendString(b, graphName, g.Name)
 	for _, i := range g.initializers {
-		b = appendBytes(b, graphInitializer, i.encode())
+		b = appendBytes(b, graphInitializer, i.encode(i.name))
 	}
 	for _, p := range g.Inputs {
 		b = appendBytes(b, graphInput, p.encode())
@@ -113,6 +120,9 @@ func (n node) encode() []byte {
 	b = appendString(b, nodeOp, n.op)
 	for _, a := range n.attributes {
 		b = appendBytes(b, nodeAttribute, a.encode())
+	}
+	if n.domain != "" {
+		b = appendString(b, nodeDomain, n.domain)
 	}
 	return b
 }
@@ -143,20 +153,22 @@ func (a Attribute) encode() []byte {
 			b = appendString(b, attributeStrings, x)
 		}
 		kind = typeStrings
+	case Tensor:
+		b, kind = appendBytes(b, attributeTensor, v.encode("")), typeTensor
 	default:
 		panic(fmt.Sprintf("onnx: an attribute of type %T", v))
 	}
 	return appendInt(b, attributeType, int64(kind))
 }
 
-func (i initializer) encode() []byte {
+func (t Tensor) encode(name Value) []byte {
 	var b []byte
-	for _, d := range i.dims {
+	for _, d := range t.dims {
 		b = appendInt(b, tensorDims, int64(d))
 	}
-	b = appendInt(b, tensorType, int64(i.typ))
-	b = appendString(b, tensorName, string(i.name))
-	return appendBytes(b, tensorRaw, i.raw)
+	b = appendInt(b, tensorType, int64(t.typ))
+	b = appendString(b, tensorName, string(name))
+	return appendBytes(b, tensorRaw, t.raw)
 }
 
 func (p Port) encode() []byte {
@@ -174,7 +186,7 @@ func (p Port) encode() []byte {
 	tensor := appendInt(nil, tensorTypeElem, int64(p.Type))
 	tensor = appendBytes(tensor, tensorTypeShape, shape)
 	b := appendString(nil, portName, string(p.Name))
-	b = appendBytes(b, portType, appendBytes(nil, typeTensor, tensor))
+	b = appendBytes(b, portType, appendBytes(nil, typeOfTensor, tensor))
 	return appendString(b, portDoc, p.Doc)
 }
 

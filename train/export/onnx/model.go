@@ -1,7 +1,7 @@
 // Package onnx writes models in the format of the Open Neural Network Exchange,
-// field by field: IR version 8, operator set 17. A Graph is built
-// by calls that add nodes and give the name of what comes out; what does not fit
-// together shows when a runtime loads the model, so every graph needs a test that
+// field by field: IR version 8, operator set 17, and where a graph has trees
+// version 3 of the operators for machine learning. A Graph is built by calls that add nodes
+// and give the name of what comes out; what does not fit together shows when a runtime loads the model, so every graph needs a test that
 // runs it.
 package onnx
 
@@ -13,10 +13,17 @@ import (
 
 // Versions that a Model declares.
 const (
-	IRVersion  = 8
-	OpSet      = 17
-	maxMessage = math.MaxInt32 // bytes of a protobuf message
+	IRVersion = 8
+	OpSet     = 17
+	MLOpSet   = 3 // of MLDomain
 )
+
+// MostBytes is how large a graph may be: a protobuf message holds 2 GB, of which
+// what is said of the graph needs a little.
+const MostBytes = math.MaxInt32 - 1<<20
+
+// MLDomain is that of the operators for what is learned without gradients.
+const MLDomain = "ai.onnx.ml"
 
 // Type is the element type of a tensor, by its number in TensorProto.DataType.
 type Type int
@@ -42,7 +49,7 @@ type Port struct {
 }
 
 // Attribute is one attribute of a node: Value is an int, a float32, a string,
-// or a slice of one of them.
+// a slice of one of them, or a Tensor.
 type Attribute struct {
 	Name  string
 	Value any
@@ -57,9 +64,11 @@ type Graph struct {
 	nodes        []node
 	initializers []initializer
 	counts       map[string]int
+	scalars      map[string]Value // initializers of one value
 }
 
 type node struct {
+	domain     string // "" is the default
 	op, name   string
 	in         []Value
 	out        []Value
@@ -68,9 +77,7 @@ type node struct {
 
 type initializer struct {
 	name Value
-	typ  Type
-	dims []int
-	raw  []byte // little-endian
+	Tensor
 }
 
 // Pair is a key of a model's metadata with its text.
@@ -97,6 +104,22 @@ func (g *Graph) unique(stem string) string {
 // Op adds a node of the default operator set and gives its output.
 func (g *Graph) Op(op string, in []Value, attributes ...Attribute) Value {
 	return g.add(op, Value(g.unique(strings.ToLower(op))), in, attributes)
+}
+
+// Two adds a node of two outputs.
+func (g *Graph) Two(op string, in []Value, attributes ...Attribute) (first, second Value) {
+	first = g.Op(op, in, attributes...)
+	n := &g.nodes[len(g.nodes)-1]
+	second = first + "_2"
+	n.out = append(n.out, second)
+	return first, second
+}
+
+// ML adds a node of MLDomain.
+func (g *Graph) ML(op string, in []Value, attributes ...Attribute) Value {
+	out := g.Op(op, in, attributes...)
+	g.nodes[len(g.nodes)-1].domain = MLDomain
+	return out
 }
 
 func (g *Graph) add(op string, out Value, in []Value, attributes []Attribute) Value {
@@ -140,6 +163,29 @@ func (g *Graph) reduceRows(op string, x Value) Value {
 // MeanRows and MaxRows reduce the last axis: [N, d] becomes [N, 1].
 func (g *Graph) MeanRows(x Value) Value { return g.reduceRows("ReduceMean", x) }
 func (g *Graph) MaxRows(x Value) Value  { return g.reduceRows("ReduceMax", x) }
+
+// Columns are those from lo to before hi of x, [N, k].
+func (g *Graph) Columns(x Value, lo, hi int) Value { return g.slice(x, lo, hi, 1) }
+
+// Rows are those from lo to before hi of x.
+func (g *Graph) Rows(x Value, lo, hi int) Value { return g.slice(x, lo, hi, 0) }
+
+func (g *Graph) slice(x Value, lo, hi, axis int) Value {
+	return g.Op("Slice", []Value{x, g.Ints("lo", []int64{int64(lo)}, 1), g.Ints("hi", []int64{int64(hi)}, 1), g.Ints("axis", []int64{int64(axis)}, 1)})
+}
+
+// Smallest gives the k smallest values of each row of x, [N, m], in rising order,
+// of equals the first first, and their places, int64.
+func (g *Graph) Smallest(x Value, k int) (values, places Value) {
+	return g.Two("TopK", []Value{x, g.Ints("k", []int64{int64(k)}, 1)}, Attribute{"axis", 1}, Attribute{"largest", 0}, Attribute{"sorted", 1})
+}
+
+// Constant is the value v for every row of x, [N, 1].
+func (g *Graph) Constant(x Value, v float64) Value {
+	rows := g.Op("Shape", []Value{x}, Attribute{"start", 0}, Attribute{"end", 1})
+	shape := g.Op("Concat", []Value{rows, g.Ints("one", []int64{1}, 1)}, Attribute{"axis", 0})
+	return g.Op("ConstantOfShape", []Value{shape}, Attribute{"value", DoubleTensor([]float64{v}, 1)})
+}
 
 // Flat makes [N, 1] to [N].
 func (g *Graph) Flat(x Value) Value {

@@ -146,7 +146,7 @@ func (c *compiler) compile() error {
 	if c.control, err = c.zeroed(int(unsafe.Sizeof(control{}))); err != nil {
 		return err
 	}
-	if c.rows, err = c.zeroed(4 * p.Batch); err != nil {
+	if c.rows, err = c.zeroed(2 * 4 * p.Batch); err != nil { // a fleet draws a batch ahead
 		return err
 	}
 	if c.mean, err = c.zeroed(8); err != nil {

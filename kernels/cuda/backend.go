@@ -12,11 +12,11 @@ import (
 // Backend compiles Programs for one device. Machines of one Backend share what
 // they bind, and take turns on the device.
 type Backend struct {
-	turn     sync.Mutex
-	driver   Driver
-	tables   map[*float32]*table
-	lists    lists // that somebody holds
-	launches int
+	turn   sync.Mutex
+	driver Driver
+	tables map[*float32]*table
+	lists  lists // that somebody holds
+	tally  tally // of all Machines
 }
 
 // New returns the Backend of a device. The caller owns the Driver and closes it
@@ -28,14 +28,8 @@ func New(d Driver) *Backend {
 // Name is "cuda/" and the device's name.
 func (b *Backend) Name() string { return "cuda/" + b.driver.Device().Name }
 
-// Facts says for a log what device this is and how many kernels it has run so far.
-func (b *Backend) Facts() string {
-	b.turn.Lock()
-	defer b.turn.Unlock()
-	d := b.driver.Device()
-	return fmt.Sprintf("%s, %s, compute capability %d.%d, driver %s, %d kernels launched",
-		d.Name, d.UUID, d.Capability/10, d.Capability%10, d.DriverVersion, b.launches)
-}
+// Record is what all Machines have launched so far, and on what.
+func (b *Backend) Record() Record { return newRecord(b.driver.Device(), &b.tally) }
 
 // Device is what it runs on.
 func (b *Backend) Device() Device { return b.driver.Device() }

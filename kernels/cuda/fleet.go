@@ -140,7 +140,7 @@ func (f *Fleet) run(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
 	if err := driver.CopyIn(base, cargo.bytes); err != nil {
 		return nil, err
 	}
-	f.backend.launches++
+	f.launched("fleet", func(i int) bool { return len(batches[i]) > 0 })
 	err = driver.Launch(Launch{
 		Kernel: "fleet", Grid: [3]int{len(trials), 1, 1}, Block: fleetThreads, Shared: f.shared,
 		Args: bytesOf([]fleetArgs{{trials: base + list}}),

@@ -54,7 +54,7 @@ func (f *Fleet) score(rows [][]int32, dst [][]float32) error {
 	if err := driver.CopyIn(base, cargo.bytes); err != nil {
 		return err
 	}
-	f.backend.launches++
+	f.launched("fleet_score", func(i int) bool { return len(rows[i]) > 0 })
 	parts := min(most, blocks(2*driver.Device().Processors, len(trials)))
 	err = driver.Launch(Launch{
 		Kernel: "fleet_score", Grid: [3]int{parts, len(trials), 1}, Block: fleetThreads, Shared: f.shared,

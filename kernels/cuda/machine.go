@@ -12,7 +12,8 @@ type machine struct {
 	backend   *Backend
 	driver    Driver
 	program   *kernels.Program
-	classes   int // what the targets index, 0 where no loss reads a Target
+	tally     *tally // of the trial, or nil
+	classes   int    // what the targets index, 0 where no loss reads a Target
 	optimizer kernels.Update
 
 	owned                      []Pointer
@@ -77,7 +78,7 @@ func (m *machine) runScore(rows []int32) error {
 			return err
 		}
 	}
-	m.backend.launches += len(m.score)
+	m.launched(m.score, 1)
 	return m.scoreGraph.Replay()
 }
 

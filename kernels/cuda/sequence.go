@@ -42,7 +42,7 @@ func (m *machine) trainAll(batches []kernels.Batch, results []kernels.StepResult
 			return err
 		}
 	}
-	m.backend.launches += len(batches) * len(m.train)
+	m.launched(m.train, len(batches))
 	for range batches {
 		if err := m.trainGraph.Replay(); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -61,7 +62,7 @@ func (b *Backend) bind(d kernels.Data) (*table, error) {
 	}
 	if d.Y != nil {
 		if t.y, err = b.upload(bytesOf(d.Y)); err != nil {
-			return nil, err
+			return nil, errors.Join(err, b.driver.Free(t.x))
 		}
 	}
 	b.tables[&d.X[0]] = t

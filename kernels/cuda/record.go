@@ -26,6 +26,8 @@ type Record struct {
 	Plans []string `json:"plans"`
 	// Launches counts them by kernel. One that trains several trials counts for each.
 	Launches map[string]int `json:"launches"`
+	// Yielded says which smaller plans were taken for want of memory, and why.
+	Yielded []string `json:"yielded,omitempty"`
 }
 
 func newRecord(d Device, t *tally) Record {
@@ -35,6 +37,7 @@ func newRecord(d Device, t *tally) Record {
 		Device: d.Name, UUID: d.UUID, Driver: d.DriverVersion,
 		Capability: fmt.Sprintf("%d.%d", d.Capability/10, d.Capability%10),
 		Plans:      slices.Clone(t.plans), Launches: maps.Clone(t.launches),
+		Yielded: slices.Clone(t.notes),
 	}
 }
 
@@ -44,8 +47,12 @@ func (r Record) String() string {
 	for _, name := range slices.Sorted(maps.Keys(r.Launches)) {
 		launches = append(launches, fmt.Sprintf("%s %d", name, r.Launches[name]))
 	}
-	return fmt.Sprintf("%s, %s, compute capability %s, driver %s; %s; launched %s",
+	line := fmt.Sprintf("%s, %s, compute capability %s, driver %s; %s; launched %s",
 		r.Device, r.UUID, r.Capability, r.Driver, orNothing(r.Plans), orNothing(launches))
+	for _, why := range r.Yielded {
+		line += "; " + why
+	}
+	return line
 }
 
 func orNothing(words []string) string {
@@ -60,6 +67,21 @@ type tally struct {
 	mu       sync.Mutex
 	plans    []string
 	launches map[string]int
+	noted    map[string]bool
+	notes    []string
+}
+
+// note keeps the first text of a kind.
+func (t *tally) note(kind, text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.noted == nil {
+		t.noted = map[string]bool{}
+	}
+	if !t.noted[kind] {
+		t.noted[kind] = true
+		t.notes = append(t.notes, text)
+	}
 }
 
 func (t *tally) add(plan string, kernels map[string]int, times int) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"flowbench/kernels"
@@ -199,4 +200,48 @@ func TestRowsAheadKeepBits(t *testing.T) {
 	}
 	got, _ := trainedBits(t, tight, true, p, list)
 	sameBits(t, got, want)
+}
+
+// Trials of a group whose gradients lie apart, for which there is memory for two at
+// once, must train in turn and end with the bits that each has alone.
+func TestSmallMemorySplitsAGroup(t *testing.T) {
+	p, d := kernelstest.DNN(48), flows(78)
+	device := emulator.New()
+	device.Shared = 99 << 10 // as compute capability 8.6 gives: parameters alone fit
+	g := cuda.NewGroup(device)
+	trials := make([]*cuda.Metered, 4)
+	machines, want := make([]kernels.Machine, len(trials)), make([][]float32, len(trials))
+	for i := range machines {
+		alone := trained(t, g.Backend, p, d, uint64(i))
+		train(t, g.Backend, []kernels.Machine{alone}, [][]kernels.Batch{steps(4, uint64(i), 1e-3)})
+		want[i] = parameters(t, p, alone)
+		closeAll(t, alone)
+		trials[i] = g.Metered()
+		machines[i] = trained(t, trials[i], p, d, uint64(i))
+	}
+	free, _ := device.Memory()
+	device.Capacity -= free - 200<<10 // 81 KB of gradients each
+	var all sync.WaitGroup
+	for i, m := range machines {
+		all.Go(func() {
+			for _, step := range steps(4, uint64(i), 1e-3) {
+				if err := m.(kernels.Sequencer).TrainAll([]kernels.Batch{step}, make([]kernels.StepResult, 1)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	said := ""
+	for i, m := range machines {
+		sameBits(t, parameters(t, p, m), want[i])
+		said += strings.Join(trials[i].Record().Yielded, "\n")
+	}
+	if !strings.Contains(said, "fewer trials a launch") {
+		t.Errorf("no fleet was split: %q", said)
+	}
+	closeAll(t, machines...)
+	if err := device.Close(); err != nil {
+		t.Error(err)
+	}
 }

@@ -17,7 +17,7 @@ func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "say what this machine computes with, and test that it computes right",
-		Description: "Every level of the processor and every GPU trains two small networks; their\n" +
+		Description: "Every level of the processor and every GPU trains small networks; their\n" +
 			"weights must agree. Exit 1 where one does not.\n\n" +
 			"example: flowbench doctor",
 		Flags: []cli.Flag{

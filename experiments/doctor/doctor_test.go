@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -48,6 +49,39 @@ func TestWrongBackendFails(t *testing.T) {
 	}
 	c := check(t.Context(), "wrong", want, func() (kernels.Backend, error) { return wrong{cpu.New()}, nil })
 	if c.State != Failed || !strings.Contains(c.Detail, "of plain Go") {
+		t.Errorf("%+v", c)
+	}
+}
+
+// silent is a backend that scores nothing of an autoencoder's first flow.
+type silent struct{ kernels.Backend }
+
+func (s silent) Compile(p *kernels.Program) (kernels.Machine, error) {
+	m, err := s.Backend.Compile(p)
+	return silentMachine{m, p}, err
+}
+
+type silentMachine struct {
+	kernels.Machine
+	program *kernels.Program
+}
+
+func (m silentMachine) Predict(rows []int32, dst []float32) error {
+	err := m.Machine.Predict(rows, dst)
+	if m.program.Buffers[m.program.Output].Cols > 1 {
+		dst[0] = float32(math.NaN())
+	}
+	return err
+}
+
+// A NaN in one network must not be forgotten for the next.
+func TestBackendWithANaNFails(t *testing.T) {
+	plain := func() (kernels.Backend, error) { return cpu.Open("plain") }
+	want, err := trained(t.Context(), plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := check(t.Context(), "silent", want, func() (kernels.Backend, error) { return silent{cpu.New()}, nil }); c.State != Failed {
 		t.Errorf("%+v", c)
 	}
 }

@@ -288,7 +288,7 @@ func kept(t *testing.T, dir string) map[string]string {
 			return err
 		}
 		switch name := e.Name(); {
-		case strings.HasPrefix(name, storeName), name == lockName, name == "log.txt", name == tensorboard.FileName:
+		case strings.HasPrefix(name, storeName), name == lockName, name == "log.txt", name == deviceName, name == tensorboard.FileName:
 			return nil // times, processes and attempts
 		}
 		raw, err := os.ReadFile(path)

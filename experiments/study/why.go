@@ -11,6 +11,7 @@ import (
 
 	"flowbench/experiments/search"
 	"flowbench/experiments/store"
+	"flowbench/kernels/cuda"
 	"flowbench/train"
 )
 
@@ -46,6 +47,8 @@ type Tried struct {
 	Reason  string    `json:"reason,omitempty"`
 	Started time.Time `json:"started"`
 	Heard   time.Time `json:"heard"`
+	// Ran is what a GPU was and did; nil for the processor.
+	Ran *cuda.Record `json:"ran,omitempty"`
 }
 
 // Explain says why trial index is what it is.
@@ -146,10 +149,18 @@ func (s *Study) explainAttempts(ctx context.Context, e *Explanation) error {
 	for _, w := range workers {
 		devices[w.Name] = w.Device
 	}
+	ran, err := readRan(e.Folder)
+	if err != nil {
+		return err
+	}
+	records := map[int]*cuda.Record{}
+	for i := range ran {
+		records[ran[i].Attempt] = &ran[i].Record
+	}
 	for _, a := range attempts {
 		e.Attempts = append(e.Attempts, Tried{
 			Attempt: a.Attempt, Worker: a.Worker, Device: devices[a.Worker], State: string(a.State), Reason: a.Reason,
-			Started: a.Started.UTC(), Heard: a.Heard.UTC(),
+			Started: a.Started.UTC(), Heard: a.Heard.UTC(), Ran: records[a.Attempt],
 		})
 	}
 	return nil
@@ -173,6 +184,9 @@ func (e *Explanation) Write(w io.Writer) error {
 	for _, a := range e.Attempts {
 		fmt.Fprintf(&b, "attempt %d: claimed %s by %s%s, %s after %s%s\n", a.Attempt, a.Started.Format(time.RFC3339), a.Worker,
 			on(a.Device), a.State, a.Heard.Sub(a.Started).Round(time.Millisecond), because(a.Reason))
+		if a.Ran != nil {
+			fmt.Fprintf(&b, "  ran on %v\n", *a.Ran)
+		}
 	}
 	if len(e.Attempts) == 0 {
 		fmt.Fprintln(&b, "nobody has claimed it yet")

@@ -394,13 +394,14 @@ func (w *Worker) trainLogged(ctx context.Context, claim *store.Claim, run *spec.
 		return nil, err
 	}
 	defer w.datasets.release(data)
+	backend, keep := w.metered(claim, dir)
 	events, err := w.openEvents(claim, run, dir)
 	if err != nil {
 		return nil, err
 	}
 	defer events.Close()
 	trial := &train.Trial{
-		Config: run.Config, Data: data.Data, Seed: run.Seed, Backend: w.Backend,
+		Config: run.Config, Data: data.Data, Seed: run.Seed, Backend: backend,
 		Dir: dir, Fingerprint: trialFingerprint(run, data.Fingerprint, w.Backend.Name()),
 		Log: log, Until: w.Study.until(claim), Warn: w.halt.done,
 		OnEpoch: func(m train.EpochMetrics) error {
@@ -410,12 +411,13 @@ func (w *Worker) trainLogged(ctx context.Context, claim *store.Claim, run *spec.
 		},
 	}
 	result, err := trial.Run(ctx)
-	if err != nil {
+	record, failed := keep()
+	if record != nil {
+		say("device: %v", record)
+	}
+	if err = errors.Join(err, failed); err != nil {
 		say("stopped: %v", err)
 		return nil, err
-	}
-	if device, ok := w.Backend.(interface{ Facts() string }); ok {
-		say("device: %s", device.Facts())
 	}
 	say("%s", result.State)
 	if result.State == train.StatePaused {

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -12,11 +13,11 @@ import (
 // Backend compiles Programs for one device. Machines of one Backend share what
 // they bind, and take turns on the device.
 type Backend struct {
-	turn     sync.Mutex
-	driver   Driver
-	tables   map[*float32]*table
-	lists    lists // that somebody holds
-	launches int
+	turn   sync.Mutex
+	driver Driver
+	tables map[*float32]*table
+	lists  lists // that somebody holds
+	tally  tally // of all Machines
 }
 
 // New returns the Backend of a device. The caller owns the Driver and closes it
@@ -28,14 +29,8 @@ func New(d Driver) *Backend {
 // Name is "cuda/" and the device's name.
 func (b *Backend) Name() string { return "cuda/" + b.driver.Device().Name }
 
-// Facts says for a log what device this is and how many kernels it has run so far.
-func (b *Backend) Facts() string {
-	b.turn.Lock()
-	defer b.turn.Unlock()
-	d := b.driver.Device()
-	return fmt.Sprintf("%s, %s, compute capability %d.%d, driver %s, %d kernels launched",
-		d.Name, d.UUID, d.Capability/10, d.Capability%10, d.DriverVersion, b.launches)
-}
+// Record is what all Machines have launched so far, and on what.
+func (b *Backend) Record() Record { return newRecord(b.driver.Device(), &b.tally) }
 
 // Device is what it runs on.
 func (b *Backend) Device() Device { return b.driver.Device() }
@@ -67,7 +62,7 @@ func (b *Backend) bind(d kernels.Data) (*table, error) {
 	}
 	if d.Y != nil {
 		if t.y, err = b.upload(bytesOf(d.Y)); err != nil {
-			return nil, err
+			return nil, errors.Join(err, b.driver.Free(t.x))
 		}
 	}
 	b.tables[&d.X[0]] = t
@@ -146,7 +141,7 @@ func (c *compiler) compile() error {
 	if c.control, err = c.zeroed(int(unsafe.Sizeof(control{}))); err != nil {
 		return err
 	}
-	if c.rows, err = c.zeroed(4 * p.Batch); err != nil {
+	if c.rows, err = c.zeroed(2 * 4 * p.Batch); err != nil { // a fleet draws a batch ahead
 		return err
 	}
 	if c.mean, err = c.zeroed(8); err != nil {

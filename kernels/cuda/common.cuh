@@ -25,6 +25,27 @@ __device__ __forceinline__ void mmaBF16(float sum[4], const unsigned a[4], const
 		: "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
 		: "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+
+// copyAsync begins to copy bytes, 4 or 16, from device to shared memory, both
+// aligned to as many (PTX ISA, cp.async). The copies that a thread has begun since
+// its last copyCommit are a group; copyWait waits until all but the thread's last
+// pending groups have come. Other threads may read them after the next barrier.
+// Until then nobody may touch either place.
+template <int bytes>
+__device__ __forceinline__ void copyAsync(float *to, const float *from) {
+	static_assert(bytes == 4 || bytes == 16, "a copy is one float or four");
+	unsigned at = (unsigned)__cvta_generic_to_shared(to);
+	if (bytes == 16) { // past the first-level cache, which copies of this size alone can
+		asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(at), "l"(from) : "memory");
+	} else {
+		asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(at), "l"(from) : "memory");
+	}
+}
+__device__ __forceinline__ void copyCommit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int pending>
+__device__ __forceinline__ void copyWait() {
+	asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");
+}
 #endif
 
 typedef unsigned int word;

@@ -17,8 +17,8 @@ KERNEL(dense, DenseArgs, tileThreads) {
 	Draws draws = {};
 	product(
 		a.precision, memory, in,
-		[&](int i, int k) { return i0 + i < n && k < in ? rowOf(a.x, c, i0 + i)[k] : 0; },
-		[&](int k, int j) { return k < in && j0 + j < out ? a.w[(long long)k * out + j0 + j] : 0; },
+		Operand{terms, [&](int i, int k) { return i0 + i < n && k < in ? rowOf(a.x, c, i0 + i) + k : nullptr; }},
+		Operand{neighboursOf(a.w, out), [&](int j, int k) { return k < in && j0 + j < out ? a.w + (long long)k * out + j0 + j : nullptr; }},
 		[&](int i, int j, float z) {
 			int row = i0 + i, col = j0 + j;
 			if (row >= n || col >= out) return;

@@ -34,8 +34,8 @@ KERNEL(dense_grad_input, DenseGradArgs, tileThreads) {
 	if (skip(a.control, a.instruction) || i0 >= n) return;
 	product(
 		a.precision, memory, out,
-		[&](int i, int k) { return i0 + i < n && k < out ? a.dy.data[(long long)(i0 + i) * out + k] : 0; },
-		[&](int k, int j) { return k < out && j0 + j < in ? a.w[(long long)(j0 + j) * out + k] : 0; },
+		Operand{terms, [&](int i, int k) { return i0 + i < n && k < out ? a.dy.data + (long long)(i0 + i) * out + k : nullptr; }},
+		Operand{terms, [&](int j, int k) { return k < out && j0 + j < in ? a.w + (long long)(j0 + j) * out + k : nullptr; }},
 		[&](int i, int j, float sum) {
 			if (i0 + i >= n || j0 + j >= in) return;
 			a.dx.data[(long long)(i0 + i) * in + j0 + j] = sum;
@@ -52,10 +52,12 @@ KERNEL(dense_grad_parts, DenseGradArgs, tileThreads) {
 	int first = blockIdx.z * a.samples, samples = min(a.samples, c.n - first);
 	if (skip(a.control, a.instruction) || samples <= 0) return;
 	float *part = a.parts + (long long)blockIdx.z * (in + 1) * out;
+	const float *x = a.x.gathered ? c.x : a.x.data;
 	product(
 		a.precision, memory, samples,
-		[&](int i, int k) { return k0 + i < in && k < samples ? rowOf(a.x, c, first + k)[k0 + i] : 0; },
-		[&](int k, int j) { return k < samples && j0 + j < out ? a.dy.data[(long long)(first + k) * out + j0 + j] : 0; },
+		Operand{neighboursOf(x, in), [&](int i, int k) { return k0 + i < in && k < samples ? rowOf(a.x, c, first + k) + k0 + i : nullptr; }},
+		Operand{neighboursOf(a.dy.data, out),
+			[&](int j, int k) { return k < samples && j0 + j < out ? a.dy.data + (long long)(first + k) * out + j0 + j : nullptr; }},
 		[&](int i, int j, float sum) {
 			if (k0 + i < in && j0 + j < out) part[(long long)(k0 + i) * out + j0 + j] = sum;
 		});

@@ -9,6 +9,13 @@ import (
 	"flowbench/kernels/cuda/emulator"
 )
 
+// What is affordable on a processor: steps that are compared with the CPU's, and
+// trials that run beside the one whose bits are compared.
+const (
+	paritySteps = 20
+	neighbours  = 3
+)
+
 func newDevice(*testing.T) cuda.Driver { return emulator.New() }
 
 // onDevice runs test on an emulated device, first block first and last block

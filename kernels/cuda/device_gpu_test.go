@@ -9,6 +9,13 @@ import (
 	"flowbench/kernels/cuda/nvidia"
 )
 
+// Steps that are compared with the CPU's, and trials that run beside the one whose
+// bits are compared: with it, one on each multiprocessor of an H100 or H200.
+const (
+	paritySteps = 200
+	neighbours  = 131
+)
+
 func newDevice(t *testing.T) cuda.Driver {
 	t.Helper()
 	device, err := nvidia.Open(0)

@@ -73,11 +73,19 @@ func (e *FaultError) Error() string {
 
 func (e *FaultError) Unwrap() error { return e.Err }
 
-// OutOfMemoryError is a request that device memory cannot hold.
+// OutOfMemoryError is a request that device memory cannot hold: bytes.
 type OutOfMemoryError struct{ Asked, Free int }
 
 func (e *OutOfMemoryError) Error() string {
-	const mib = 1 << 20
-	return "cuda: out of device memory: " + strconv.Itoa(blocks(e.Asked, mib)) + " MiB asked, " + strconv.Itoa(e.Free/mib) +
-		" MiB free: lower train.batch or model.hidden, or run fewer workers on this device"
+	return "cuda: out of device memory: " + e.figures() + ": " + e.remedy()
 }
+
+func (e *OutOfMemoryError) figures() string {
+	return mebibytes(e.Asked) + " asked, " + mebibytes(e.Free) + " free"
+}
+
+func (e *OutOfMemoryError) remedy() string {
+	return "lower train.batch or model.hidden, give the worker fewer --slots, or run fewer workers on this device"
+}
+
+func mebibytes(n int) string { return strconv.FormatFloat(float64(n)/(1<<20), 'g', 4, 64) + " MiB" }

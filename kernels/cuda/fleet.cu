@@ -34,7 +34,7 @@ struct FleetTrial {
 	float *arena;
 	float *grads; // where they do not fit into shared memory, else null
 	const int *rows;
-	int *drawn; // room for the batch that an order gives
+	int *drawn[2]; // room for the batches that an order gives, of even and of odd steps
 	const Order *orders;
 	const FleetStep *steps;
 	StepResult *results;
@@ -45,6 +45,7 @@ struct FleetTrial {
 	int tile;  // samples at a time
 	int layers, inputs, params;
 	int sharedInput, sharedClean, sharedLoss, sharedEnd; // clean: the input before noise; loss: d(prediction)
+	int sharedNext; // the next tile's rows while the first layer's gradient is computed; -1: there is no room
 	int keep;                                            // leave activations and gradients in the arena
 	int noisy, corruptY, corruptInstruction, lossInstruction, clipInstruction, updateInstruction;
 	float sigma, maskRate;
@@ -67,6 +68,7 @@ struct Block {
 	float *shared, *grads;
 	int *sick;
 	int first, rows; // the tile
+	bool fetched;    // the tile's rows are on their way to sharedNext
 };
 
 __device__ __forceinline__ void note(Block &b, int instruction, float v) {
@@ -103,16 +105,56 @@ __device__ __forceinline__ void product(int rows, int cols, int depth, const flo
 	}
 }
 
-// gather fetches the tile's rows of the Table, and adds noise.
+// fetch begins to copy rows of the Table to a place in shared memory.
+__device__ __forceinline__ void fetch(const Block &b, int place, const int *rows, int count) {
+	const FleetTrial &t = b.t;
+	for (int e = threadIdx.x; e < count * t.inputs; e += fleetThreads) {
+		copyAsync<4>(b.shared + place + e, t.x + (long long)rows[e / t.inputs] * t.inputs + e % t.inputs);
+	}
+	copyCommit();
+}
+
+// rowsOf is where the batch of a step is or is to be drawn to.
+__device__ __forceinline__ const int *rowsOf(const FleetTrial &t, int s) {
+	return t.steps[s].order < 0 ? t.rows + t.steps[s].first : t.drawn[s % 2];
+}
+
+// draw makes the batch of a step where an order gives it; a barrier must follow.
+__device__ __forceinline__ void draw(const FleetTrial &t, int s) {
+	const FleetStep &step = t.steps[s];
+	if (step.order >= 0) drawRows(t.orders[step.order], step.first, step.n, t.drawn[s % 2], threadIdx.x, fleetThreads);
+}
+
+// fetchNext begins to copy the rows of the tile that follows in the batch of step s,
+// or else of the first tile of the batch that follows, which it draws. Nothing but
+// the first layer's gradient may be left to compute of this tile.
+__device__ __forceinline__ void fetchNext(Block &b, int s) {
+	const FleetTrial &t = b.t;
+	int first = b.first + t.tile;
+	bool sameStep = first < b.c.n;
+	b.fetched = t.sharedNext >= 0 && (sameStep || s + 1 < t.count);
+	if (!b.fetched) return;
+	if (!sameStep) {
+		draw(t, s + 1);
+		__syncthreads();
+	}
+	const int *rows = sameStep ? b.c.rows + first : rowsOf(t, s + 1);
+	fetch(b, t.sharedNext, rows, min(t.tile, sameStep ? b.c.n - first : t.steps[s + 1].n));
+}
+
+// gather waits for the tile's rows of the Table, makes them the input and adds noise.
 __device__ __forceinline__ void gather(Block &b) {
 	const FleetTrial &t = b.t;
 	float *input = b.shared + t.sharedInput;
+	const float *come = b.fetched ? b.shared + t.sharedNext : input;
+	if (!b.fetched) fetch(b, t.sharedInput, b.c.rows + b.first, b.rows);
+	copyWait<0>();
+	__syncthreads();
 	for (int e = threadIdx.x; e < b.rows * t.inputs; e += fleetThreads) {
-		int i = e / t.inputs, j = e % t.inputs;
-		float v = t.x[(long long)b.c.rows[b.first + i] * t.inputs + j];
+		float v = come[e];
 		if (t.sharedClean >= 0) b.shared[t.sharedClean + e] = v;
 		if (t.noisy && b.c.training) {
-			wide element = (wide)(b.first + i) * t.inputs + j;
+			wide element = (wide)b.first * t.inputs + e;
 			Draws noise = {}, mask = {};
 			if (t.sigma > 0) v += __fmul_rn(t.sigma, normal(noise, b.c, t.stream, element));
 			if (t.maskRate > 0 && !keep(mask, b.c, t.stream, element, t.maskRate)) v = 0;
@@ -256,7 +298,7 @@ __device__ __forceinline__ void update(Block &b) {
 
 // gradients takes the step's batch through the network, a tile at a time, and
 // returns the sum of the rows' losses in thread 0.
-__device__ __forceinline__ double gradients(Block &b, double *part) {
+__device__ __forceinline__ double gradients(Block &b, double *part, int s) {
 	const FleetTrial &t = b.t;
 	for (int e = threadIdx.x; e < t.params; e += fleetThreads) b.grads[e] = 0;
 	__syncthreads();
@@ -272,7 +314,10 @@ __device__ __forceinline__ double gradients(Block &b, double *part) {
 			setGradient(b, t.layers - 1, e / last.out, e % last.out, b.shared[t.sharedLoss + e], draws);
 		}
 		__syncthreads();
-		for (int l = t.layers - 1; l >= 0; l--) backwardLayer(b, l);
+		for (int l = t.layers - 1; l >= 0; l--) {
+			if (l == 0) fetchNext(b, s);
+			backwardLayer(b, l);
+		}
 	}
 	eachParameter(t, [&](const FleetLayer &l, int, int dw, int, int, int at, float) {
 		note(b, l.backward, b.grads[at]);
@@ -285,19 +330,18 @@ __device__ __forceinline__ double gradients(Block &b, double *part) {
 KERNEL(fleet, FleetArgs, fleetThreads) {
 	SHARED(float, memory);
 	const FleetTrial &t = a.trials[blockIdx.x];
-	Block b = {t, {}, memory, t.grads ? t.grads : memory + t.params, nullptr, 0, 0};
+	Block b = {t, {}, memory, t.grads ? t.grads : memory + t.params, nullptr, 0, 0, false};
 	double *part = reinterpret_cast<double *>(memory + t.sharedEnd);
 	b.sick = reinterpret_cast<int *>(part + fleetThreads);
 	eachParameter(t, [&](const FleetLayer &, int p, int, int, int, int at, float) { memory[at] = t.arena[p]; });
 	for (int s = 0; s < t.count; s++) {
 		const FleetStep &step = t.steps[s];
 		b.c.seed = t.seed, b.c.step = step.step, b.c.n = step.n, b.c.training = 1;
-		b.c.rows = step.order < 0 ? t.rows + step.first : t.drawn;
-		// All threads meet in gradients before they read what they have drawn.
-		if (step.order >= 0) drawRows(t.orders[step.order], step.first, step.n, t.drawn, threadIdx.x, fleetThreads);
+		b.c.rows = rowsOf(t, s);
+		if (!b.fetched) draw(t, s); // all threads meet in gradients before they read it
 		b.c.rate = step.rate, b.c.corrected = step.corrected, b.c.correction = step.correction;
 		if (threadIdx.x == 0) *b.sick = nothingSick;
-		double loss = gradients(b, part) / step.n;
+		double loss = gradients(b, part, s) / step.n;
 		if (threadIdx.x == 0 && !(fabs(loss) <= 1.7976931348623157e308)) atomicMin(b.sick, t.lossInstruction);
 		__syncthreads();
 		bool fine = *b.sick == nothingSick;
@@ -314,6 +358,7 @@ KERNEL(fleet, FleetArgs, fleetThreads) {
 		__syncthreads();
 		if (sick) break;
 	}
+	copyWait<0>(); // for what a step that does not come would have read
 	eachParameter(t, [&](const FleetLayer &, int p, int, int, int, int at, float) { t.arena[p] = memory[at]; });
 }
 
@@ -322,7 +367,7 @@ KERNEL(fleet, FleetArgs, fleetThreads) {
 KERNEL(fleet_score, FleetArgs, fleetThreads) {
 	SHARED(float, memory);
 	const FleetTrial &t = a.trials[blockIdx.y];
-	Block b = {t, {}, memory, nullptr, nullptr, 0, 0};
+	Block b = {t, {}, memory, nullptr, nullptr, 0, 0, false};
 	b.sick = reinterpret_cast<int *>(reinterpret_cast<double *>(memory + t.sharedEnd) + fleetThreads);
 	b.c.rows = t.rows, b.c.n = t.count;
 	int tiles = (t.count + t.tile - 1) / t.tile, each = (tiles + a.parts - 1) / a.parts * t.tile;

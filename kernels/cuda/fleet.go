@@ -108,39 +108,91 @@ func (f *Fleet) Train(batches [][]kernels.Batch) ([][]kernels.StepResult, error)
 	}
 	f.backend.turn.Lock()
 	defer f.backend.turn.Unlock()
-	return f.run(batches)
+	return f.runAll(batches)
 }
 
-// run launches the kernel once, for all steps. What it needs goes to the device in
-// one piece, and what the steps report comes back in one.
-func (f *Fleet) run(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
-	trials := append([]fleetTrial(nil), f.plans...)
-	var cargo cargo
-	reports, total := make([]int, len(trials)), 0
-	for i := range trials {
-		if err := f.load(&trials[i], f.machines[i], batches[i], &cargo); err != nil {
+// runAll takes all steps in one launch, or in as few as memory has room for.
+func (f *Fleet) runAll(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
+	results, counts := make([][]kernels.StepResult, len(batches)), make([]int, len(batches))
+	for i, list := range batches {
+		counts[i] = len(list)
+		results[i] = slices.Repeat([]kernels.StepResult{noResult}, len(list))
+	}
+	steps := newPasses(counts)
+	for {
+		part := steps.next(counts, func(i, from, n int) int { return f.machines[i].fits(batches[i][from : from+n]) })
+		if part == nil {
+			return results, nil
+		}
+		some := make([][]kernels.Batch, len(batches))
+		for i, n := range part {
+			some[i] = batches[i][steps.done[i]:][:n]
+		}
+		got, err := f.run(some)
+		if err != nil && outOfMemory(err) && f.shrink(steps, part, planFewerSteps, err) {
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
+		for i, n := range part {
+			copy(results[i][steps.done[i]:], got[i])
+			steps.done[i] += n
+			if stopped(got[i]) {
+				steps.done[i] = counts[i]
+			}
+		}
+	}
+}
+
+// shrink makes launches smaller than part was, for which there was no memory, and
+// says whether that can be.
+func (f *Fleet) shrink(p *passes, part []int, pieces string, why error) bool {
+	plan := p.shrink(part, pieces)
+	for i, n := range part {
+		if n > 0 && plan != "" {
+			f.machines[i].yields(plan, why)
+		}
+	}
+	return plan != ""
+}
+
+// run launches the kernel once, for machines that have steps. What it needs goes to
+// the device in one piece, and what the steps report comes back in one. Where memory
+// is lacking, no step has run.
+func (f *Fleet) run(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
+	var trials []fleetTrial
+	var cargo cargo
+	reports, total := make([]int, len(batches)), 0
+	for i, list := range batches {
 		reports[i] = total
-		total += len(batches[i])
+		total += len(list)
+		if len(list) == 0 {
+			continue
+		}
+		t := f.plans[i]
+		if err := f.load(&t, f.machines[i], list, &cargo); err != nil {
+			return nil, err
+		}
+		t.results = Pointer(reports[i]) * Pointer(unsafe.Sizeof(stepResult{}))
+		trials = append(trials, t)
 	}
 	raw := make([]stepResult, total)
 	at, list := load(&cargo, raw), cargo.reserve(len(bytesOf(trials)))
 	base, err := f.room(len(cargo.bytes))
-	if err != nil || total == 0 {
-		return make([][]kernels.StepResult, len(trials)), err
+	if err != nil {
+		return nil, err
 	}
 	for i := range trials {
 		t := &trials[i]
-		t.rows, t.orders, t.steps = t.rows+base, t.orders+base, t.steps+base
-		t.results = base + at + Pointer(reports[i])*Pointer(unsafe.Sizeof(stepResult{}))
+		t.rows, t.orders, t.steps, t.results = t.rows+base, t.orders+base, t.steps+base, t.results+base+at
 	}
 	copy(cargo.bytes[list:], bytesOf(trials))
 	driver := f.backend.driver
 	if err := driver.CopyIn(base, cargo.bytes); err != nil {
 		return nil, err
 	}
-	f.backend.launches++
+	f.launched("fleet", func(i int) bool { return len(batches[i]) > 0 })
 	err = driver.Launch(Launch{
 		Kernel: "fleet", Grid: [3]int{len(trials), 1, 1}, Block: fleetThreads, Shared: f.shared,
 		Args: bytesOf([]fleetArgs{{trials: base + list}}),
@@ -151,8 +203,8 @@ func (f *Fleet) run(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
 	if err := driver.CopyOut(bytesOf(raw), base+at); err != nil {
 		return nil, err
 	}
-	results := make([][]kernels.StepResult, len(trials))
-	for i := range trials {
+	results := make([][]kernels.StepResult, len(batches))
+	for i := range batches {
 		if results[i], err = f.collect(f.machines[i], raw[reports[i]:], batches[i]); err != nil {
 			return nil, err
 		}
@@ -195,14 +247,15 @@ func (f *Fleet) room(bytes int) (Pointer, error) {
 	return p, err
 }
 
-// load loads a trial's steps, their orders, and rows that are given. The places are
-// those in the cargo until it is known where that goes.
+// load loads a trial's steps, at least one, their orders, and rows that are given.
+// The places are those in the cargo until it is known where that goes.
 func (f *Fleet) load(t *fleetTrial, m *machine, batches []kernels.Batch, c *cargo) error {
-	t.count = int32(len(batches))
-	if t.count == 0 {
-		return nil
+	batches, err := m.local(batches)
+	if err != nil {
+		return err
 	}
-	t.seed, t.x, t.targets = batches[0].Seed, m.table.x, m.table.y
+	t.count, t.seed = int32(len(batches)), batches[0].Seed
+	t.x, t.targets = m.source()
 	if f.keep {
 		t.keep = 1
 	}

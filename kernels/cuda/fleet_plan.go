@@ -26,11 +26,14 @@ type fleetLayer struct {
 }
 
 type fleetTrial struct {
-	x, targets, arena, grads, rows, drawn, orders, steps, results, output                    Pointer
+	x, targets, arena, grads, rows                                                           Pointer
+	drawn                                                                                    [2]Pointer
+	orders, steps, results, output                                                           Pointer
 	loss                                                                                     lossRule
 	seed                                                                                     uint64
 	count, tile, layers, inputs, params                                                      int32
 	sharedInput, sharedClean, sharedLoss, sharedEnd                                          int32
+	sharedNext                                                                               int32
 	keep                                                                                     int32
 	noisy, corruptY, corruptInstruction, lossInstruction, clipInstruction, updateInstruction int32
 	sigma, maskRate                                                                          float32
@@ -63,7 +66,7 @@ func newFleetPlan(m *machine) (*fleetPlan, error) {
 		return nil, fmt.Errorf("%w: its precision is %v", ErrNotForFleet, m.program.Precision)
 	}
 	p := &fleetPlan{machine: m, program: m.program}
-	p.trial.arena, p.trial.drawn = m.arena, m.rows
+	p.trial.arena, p.trial.drawn = m.arena, [2]Pointer{m.rows, m.rows + Pointer(4*m.program.Batch)}
 	input := kernels.None // what the next layer must read
 	for i, b := range m.program.Buffers {
 		if b.Kind == kernels.Table {
@@ -191,7 +194,7 @@ func (p *fleetPlan) place(limit int) (int, error) {
 		for _, tile := range []int32{64, 48, 32, 16, 8} {
 			if bytes := p.placeTile(tile, apart); bytes <= limit {
 				p.apart = apart
-				return bytes, nil
+				return p.placeNext(bytes, limit), nil
 			}
 		}
 	}
@@ -225,6 +228,27 @@ func (p *fleetPlan) placeTile(tile int32, apart bool) int {
 	t.sharedLoss = take(t.layer[t.layers-1].out)
 	t.sharedEnd = (end + 1) / 2 * 2
 	return int(4*t.sharedEnd) + 8*fleetThreads + 8
+}
+
+// placeNext finds room for the rows of the next tile, which are fetched while the
+// first layer's gradient is computed: nobody reads by then what lies behind that
+// layer's outputs, and where that is too little, there may be memory left. The size
+// of the tile, which decides the order of sums, does not depend on it. It returns
+// the bytes of the whole.
+func (p *fleetPlan) placeNext(bytes, limit int) int {
+	t := &p.trial
+	t.sharedNext = t.sharedLoss
+	if t.layers > 1 {
+		t.sharedNext = t.layer[1].sharedY
+	}
+	end := max(t.sharedEnd, (t.sharedNext+t.tile*t.inputs+1)/2*2)
+	more := int(4 * (end - t.sharedEnd))
+	if bytes+more > limit {
+		t.sharedNext = -1
+		return bytes
+	}
+	t.sharedEnd = end
+	return bytes + more
 }
 
 // rule is the loss with its weights on the device.

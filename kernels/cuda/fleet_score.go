@@ -20,23 +20,65 @@ func (f *Fleet) Predict(rows [][]int32, dst [][]float32) error {
 	}
 	f.backend.turn.Lock()
 	defer f.backend.turn.Unlock()
-	return f.score(rows, dst)
+	return f.scoreAll(rows, dst)
 }
 
+// scoreAll scores all rows in one launch, or in as few as memory has room for.
+func (f *Fleet) scoreAll(rows [][]int32, dst [][]float32) error {
+	counts, cols := make([]int, len(rows)), make([]int, len(rows))
+	for i, m := range f.machines {
+		counts[i], cols[i] = len(rows[i]), m.program.Buffers[m.program.Output].Cols
+	}
+	passes := newPasses(counts)
+	for {
+		part := passes.next(counts, func(i, _, n int) int {
+			if s := f.machines[i].stream; s != nil {
+				return min(n, s.rows)
+			}
+			return n
+		})
+		if part == nil {
+			return nil
+		}
+		some, room := make([][]int32, len(rows)), make([][]float32, len(rows))
+		for i, n := range part {
+			from := passes.done[i]
+			some[i], room[i] = rows[i][from:from+n], dst[i][from*cols[i]:(from+n)*cols[i]]
+		}
+		err := f.score(some, room)
+		if err != nil && outOfMemory(err) && f.shrink(passes, part, planFewerRows, err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for i, n := range part {
+			passes.done[i] += n
+		}
+	}
+}
+
+// score launches the kernel once, for machines that have rows.
 func (f *Fleet) score(rows [][]int32, dst [][]float32) error {
-	trials := append([]fleetTrial(nil), f.plans...)
+	var trials []fleetTrial
 	var cargo cargo
 	most, outputs := 0, 0
-	places := make([]int, len(trials))
-	for i := range trials {
-		t := &trials[i]
-		t.count, t.x, t.rows = int32(len(rows[i])), f.machines[i].table.x, load(&cargo, rows[i])
-		most = max(most, blocks(len(rows[i]), int(t.tile)))
-		places[i] = outputs
+	var places []int
+	var into [][]float32
+	for i, m := range f.machines {
+		if len(rows[i]) == 0 {
+			continue
+		}
+		local, err := m.localRows(rows[i])
+		if err != nil {
+			return err
+		}
+		t := f.plans[i]
+		t.count, t.rows = int32(len(local)), load(&cargo, local)
+		t.x, _ = m.source()
+		most = max(most, blocks(len(local), int(t.tile)))
+		places, into, trials = append(places, outputs), append(into, dst[i]), append(trials, t)
 		outputs += len(dst[i])
-	}
-	if outputs == 0 {
-		return nil
 	}
 	list := cargo.reserve(len(bytesOf(trials)))
 	sent := len(cargo.bytes)
@@ -54,7 +96,7 @@ func (f *Fleet) score(rows [][]int32, dst [][]float32) error {
 	if err := driver.CopyIn(base, cargo.bytes); err != nil {
 		return err
 	}
-	f.backend.launches++
+	f.launched("fleet_score", func(i int) bool { return len(rows[i]) > 0 })
 	parts := min(most, blocks(2*driver.Device().Processors, len(trials)))
 	err = driver.Launch(Launch{
 		Kernel: "fleet_score", Grid: [3]int{parts, len(trials), 1}, Block: fleetThreads, Shared: f.shared,
@@ -64,10 +106,7 @@ func (f *Fleet) score(rows [][]int32, dst [][]float32) error {
 		return err
 	}
 	for i := range trials {
-		if len(dst[i]) == 0 {
-			continue
-		}
-		if err := driver.CopyOut(bytesOf(dst[i]), trials[i].output); err != nil {
+		if err := driver.CopyOut(bytesOf(into[i]), trials[i].output); err != nil {
 			return err
 		}
 	}
@@ -99,6 +138,9 @@ func (g *Group) scoreFleet(list []*request) error {
 		return nil
 	}
 	f, err := g.NewFleet(machinesOf(list))
+	if half := g.half(list, err); half > 0 {
+		return errors.Join(g.scoreFleet(list[:half]), g.scoreFleet(list[half:]))
+	}
 	if err != nil {
 		return err
 	}

@@ -160,6 +160,14 @@ func (g *Group) trainFleet(list []*request) ([][]kernels.StepResult, error) {
 		return nil, nil
 	}
 	f, err := g.NewFleet(machinesOf(list))
+	if half := g.half(list, err); half > 0 {
+		first, err := g.trainFleet(list[:half])
+		if err != nil {
+			return nil, err
+		}
+		rest, err := g.trainFleet(list[half:])
+		return append(first, rest...), err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -169,4 +177,16 @@ func (g *Group) trainFleet(list []*request) ([][]kernels.StepResult, error) {
 	}
 	results, err := f.Train(batches)
 	return results, errors.Join(err, f.Close())
+}
+
+// half is how many of list make a fleet of their own where there was no memory for
+// all at once; 0: the error is another, or there is but one.
+func (g *Group) half(list []*request, err error) int {
+	if err == nil || !outOfMemory(err) || len(list) == 1 {
+		return 0
+	}
+	for _, r := range list {
+		r.machine.yields(planFewerTrials, err)
+	}
+	return len(list) / 2
 }

@@ -4,6 +4,8 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -33,3 +35,22 @@ func Images(capability int) ([]string, error) {
 	})
 	return images, err
 }
+
+// Kernels names all kernels, in ascending order.
+func Kernels() []string {
+	images, err := Images(90)
+	if err != nil {
+		panic("cuda: the embedded PTX cannot be read: " + err.Error())
+	}
+	var names []string
+	for _, image := range images {
+		for _, found := range entry.FindAllStringSubmatch(image, -1) {
+			names = append(names, found[1])
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// entry is where a kernel begins in PTX.
+var entry = regexp.MustCompile(`(?m)^\.visible \.entry (\w+)\(`)

@@ -5,10 +5,10 @@ import "flowbench/kernels"
 // How each instruction becomes launches. The structs are the kernels' parameters.
 
 const (
-	tileSize    = 64  // of product.cuh
-	tileThreads = 256 // of product.cuh
-	tileBytes   = 2 * 16 * (tileSize + 4) * 4
-	partSamples = 256 // samples of a part of a weight's gradient
+	tileSize    = 64                              // of product.cuh
+	tileThreads = 256                             // of product.cuh
+	tileBytes   = 2 * 2 * 16 * (tileSize + 4) * 4 // both operands, in two stages
+	partSamples = 256                             // samples of a part of a weight's gradient
 	spanSize    = 1024
 )
 

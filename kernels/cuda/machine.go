@@ -12,7 +12,8 @@ type machine struct {
 	backend   *Backend
 	driver    Driver
 	program   *kernels.Program
-	classes   int // what the targets index, 0 where no loss reads a Target
+	tally     *tally // of the trial, or nil
+	classes   int    // what the targets index, 0 where no loss reads a Target
 	optimizer kernels.Update
 
 	owned                      []Pointer
@@ -24,7 +25,9 @@ type machine struct {
 
 	data   kernels.Data
 	table  *table
-	lists  lists // of the orders that it trained on last; checked against data
+	stream *stream // in the place of table
+	most   int     // steps of one launch; 0: any number
+	lists  lists   // of the orders that it trained on last; checked against data
 	closed bool
 }
 
@@ -41,7 +44,8 @@ func (m *machine) take() (done func()) {
 }
 
 // Bind copies d to the device; changes that are made to d afterwards show only
-// after the next Bind.
+// after the next Bind. Where the device has no room for d, its rows are sent with
+// each batch.
 func (m *machine) Bind(d kernels.Data) error {
 	defer m.take()()
 	if m.closed {
@@ -50,11 +54,15 @@ func (m *machine) Bind(d kernels.Data) error {
 	if err := m.program.CheckData(d); err != nil {
 		return fmt.Errorf("cuda: %w", err)
 	}
-	if err := errors.Join(m.backend.hold(m.lists, nil), m.backend.release(m.table)); err != nil {
+	if err := errors.Join(m.backend.hold(m.lists, nil), m.backend.release(m.table), m.closeStream(m.stream)); err != nil {
 		return err
 	}
-	m.table, m.data = nil, kernels.Data{}
+	m.table, m.stream, m.data = nil, nil, kernels.Data{}
 	t, err := m.backend.bind(d)
+	if err != nil && outOfMemory(err) {
+		m.yields(planSentRows, err)
+		m.stream, err = m.openStream(d)
+	}
 	if err != nil {
 		return err
 	}
@@ -64,7 +72,12 @@ func (m *machine) Bind(d kernels.Data) error {
 
 // runScore sends what is new and starts the scoring part.
 func (m *machine) runScore(rows []int32) error {
-	m.controls[0] = control{rows: m.rows, x: m.table.x, targets: m.table.y, n: int32(len(rows))}
+	rows, err := m.localRows(rows)
+	if err != nil {
+		return err
+	}
+	x, y := m.source()
+	m.controls[0] = control{rows: m.rows, x: x, targets: y, n: int32(len(rows))}
 	if err := m.driver.CopyIn(m.rows, bytesOf(rows)); err != nil {
 		return err
 	}
@@ -77,7 +90,7 @@ func (m *machine) runScore(rows []int32) error {
 			return err
 		}
 	}
-	m.backend.launches += len(m.score)
+	m.launched(m.score, 1)
 	return m.scoreGraph.Replay()
 }
 
@@ -199,7 +212,7 @@ func (m *machine) free() error {
 	for _, p := range m.owned {
 		failed = append(failed, m.driver.Free(p))
 	}
-	failed = append(failed, m.backend.hold(m.lists, nil), m.backend.release(m.table))
+	failed = append(failed, m.backend.hold(m.lists, nil), m.backend.release(m.table), m.closeStream(m.stream))
 	*m = machine{closed: true}
 	return errors.Join(failed...)
 }

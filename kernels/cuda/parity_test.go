@@ -4,6 +4,7 @@ package cuda_test
 
 import (
 	"errors"
+	"flag"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -104,12 +105,14 @@ func distance(got, want []float32) float64 {
 	return math.Sqrt(above / below)
 }
 
-// Twenty steps on the device, layer by layer and in a fleet, must end where the
-// processor's do.
-func TestTwentyStepsEqualCPU(t *testing.T) {
+var stepCount = flag.Int("parity-steps", paritySteps, "steps that are compared with the processor's")
+
+// Steps on the device, layer by layer and in a fleet, must end where the processor's
+// do.
+func TestStepsEqualCPU(t *testing.T) {
 	for name, p := range models {
 		t.Run(name, func(t *testing.T) {
-			d, list := flows(78), steps(20, 9, 1e-3)
+			d, list := flows(78), steps(*stepCount, 9, 1e-3)
 			want := trained(t, cpu.New(), p, d, 3)
 			for _, b := range list {
 				if _, err := want.Train(b); err != nil {
@@ -125,7 +128,9 @@ func TestTwentyStepsEqualCPU(t *testing.T) {
 				}
 				train(t, b, []kernels.Machine{fleet}, [][]kernels.Batch{list})
 				for plan, m := range map[string]kernels.Machine{"layers": layers, "fleet": fleet} {
-					if d := distance(parameters(t, p, m), parameters(t, p, want)); !(d <= 1e-5) {
+					d := distance(parameters(t, p, m), parameters(t, p, want))
+					t.Logf("%s: after %d steps parameters differ by %.2g of their norm", plan, *stepCount, d)
+					if !(d <= 1e-5) {
 						t.Errorf("%s: parameters differ by %.3g of their norm", plan, d)
 					}
 					closeAll(t, m)

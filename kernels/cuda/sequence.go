@@ -33,7 +33,44 @@ func (m *machine) trainAll(batches []kernels.Batch, results []kernels.StepResult
 	if err := m.checkAll(batches); err != nil || len(batches) == 0 {
 		return err
 	}
-	if err := m.enqueue(batches); err != nil {
+	steps := newPasses([]int{len(batches)})
+	if m.most > 0 {
+		steps.most = min(steps.most, m.most)
+	}
+	for at := 0; ; at = steps.done[0] {
+		part := steps.next([]int{len(batches)}, func(_, from, n int) int { return m.fits(batches[from : from+n]) })
+		if part == nil {
+			return nil
+		}
+		err := m.trainSome(batches[at:at+part[0]], results[at:at+part[0]])
+		if err != nil && outOfMemory(err) {
+			if plan := steps.shrink(part, planFewerSteps); plan != "" {
+				m.most = steps.most
+				m.yields(plan, err)
+				if err := m.emptyQueue(); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if steps.done[0] += part[0]; err != nil || stopped(results[at:steps.done[0]]) {
+			return err
+		}
+	}
+}
+
+// stopped is whether one of the steps was not finite, so that those after it do not run.
+func stopped(results []kernels.StepResult) bool {
+	return slices.ContainsFunc(results, func(r kernels.StepResult) bool { return r.NonFinite != kernels.None })
+}
+
+// trainSome takes steps that fit together. Where memory is lacking, none has run.
+func (m *machine) trainSome(batches []kernels.Batch, results []kernels.StepResult) error {
+	sent, err := m.local(batches)
+	if err == nil {
+		err = m.enqueue(sent)
+	}
+	if err != nil {
 		return err
 	}
 	if m.trainGraph == nil {
@@ -42,7 +79,7 @@ func (m *machine) trainAll(batches []kernels.Batch, results []kernels.StepResult
 			return err
 		}
 	}
-	m.backend.launches += len(batches) * len(m.train)
+	m.launched(m.train, len(batches))
 	for range batches {
 		if err := m.trainGraph.Replay(); err != nil {
 			return err
@@ -138,11 +175,12 @@ func (m *machine) enqueue(batches []kernels.Batch) error {
 		}
 	}
 	rows := q.rows.at
+	x, y := m.source()
 	for i, b := range batches {
 		s := &steps[i]
 		s.control = control{
 			seed: b.Seed, step: b.Step, rate: b.LearningRate, training: 1, n: int32(b.Len()),
-			rows: rows, x: m.table.x, targets: m.table.y,
+			rows: rows, x: x, targets: y,
 		}
 		s.control.corrected, s.control.correction = corrections(m.optimizer, b)
 		rows += Pointer(4 * len(b.Rows))
@@ -163,6 +201,7 @@ func (m *machine) send(r *room, src []byte) error {
 		return nil
 	}
 	if len(src) > r.bytes {
+		r.bytes = 0
 		if err := m.again(&r.at, len(src)); err != nil {
 			return err
 		}
@@ -171,14 +210,35 @@ func (m *machine) send(r *room, src []byte) error {
 	return m.driver.CopyIn(r.at, src)
 }
 
-// again puts new memory in the place of *p.
-func (m *machine) again(p *Pointer, bytes int) error {
-	if *p != 0 {
-		if err := m.driver.Free(*p); err != nil {
+// emptyQueue gives back what the queue holds, so that fewer steps have the room.
+func (m *machine) emptyQueue() error {
+	q := &m.queue
+	for _, r := range []*room{&q.steps, &q.results, &q.rows, &q.orders} {
+		if err := m.drop(&r.at); err != nil {
 			return err
 		}
-		m.owned = slices.DeleteFunc(m.owned, func(o Pointer) bool { return o == *p })
-		*p = 0
+		r.bytes = 0
+	}
+	return nil
+}
+
+// drop frees *p, unless it is 0, which it is then.
+func (m *machine) drop(p *Pointer) error {
+	if *p == 0 {
+		return nil
+	}
+	if err := m.driver.Free(*p); err != nil {
+		return err
+	}
+	m.owned = slices.DeleteFunc(m.owned, func(o Pointer) bool { return o == *p })
+	*p = 0
+	return nil
+}
+
+// again puts new memory in the place of *p.
+func (m *machine) again(p *Pointer, bytes int) error {
+	if err := m.drop(p); err != nil {
+		return err
 	}
 	got, err := m.driver.Allocate(bytes)
 	if err != nil {

@@ -22,26 +22,27 @@ type Emulator struct {
 	// Backwards runs the last block and the last thread first. Results that then
 	// differ show a race.
 	Backwards bool
-	sizes     map[cuda.Pointer]int
-	used      int // bytes of them
+	// Capacity is the bytes of its memory, Shared those of a block's.
+	Capacity, Shared int
+	sizes            map[cuda.Pointer]int
+	used             int // bytes of them
 }
 
-// memory is the emulated device's, in bytes.
-const memory = 1 << 32
-
-// New returns an emulated device.
-func New() *Emulator { return &Emulator{sizes: map[cuda.Pointer]int{}} }
+// New returns an emulated device with 4 GiB, and 227 KiB a block, as Hopper gives.
+func New() *Emulator {
+	return &Emulator{Capacity: 4 << 30, Shared: 227 << 10, sizes: map[cuda.Pointer]int{}}
+}
 
 // engine serialises launches: the fibers are shared by all Emulators.
 var engine sync.Mutex
 
 // Device describes a device like the ones the kernels are written for.
 func (e *Emulator) Device() cuda.Device {
-	return cuda.Device{Name: "emulated", UUID: "emulated", Capability: 90, Processors: 1, Memory: memory, SharedPerBlock: 227 << 10, DriverVersion: "none"}
+	return cuda.Device{Name: "emulated", UUID: "emulated", Capability: 90, Processors: 1, Memory: e.Capacity, SharedPerBlock: e.Shared, DriverVersion: "none"}
 }
 
 func (e *Emulator) Allocate(bytes int) (cuda.Pointer, error) {
-	if free := memory - e.used; bytes > free {
+	if free := e.Capacity - e.used; bytes > free {
 		return 0, &cuda.OutOfMemoryError{Asked: bytes, Free: free}
 	}
 	p := C.emulatorAllocate(C.size_t(bytes))
@@ -55,7 +56,7 @@ func (e *Emulator) Allocate(bytes int) (cuda.Pointer, error) {
 }
 
 // Memory is what is not allocated.
-func (e *Emulator) Memory() (int, error) { return memory - e.used, nil }
+func (e *Emulator) Memory() (int, error) { return e.Capacity - e.used, nil }
 
 func (e *Emulator) Free(p cuda.Pointer) error {
 	bytes, ok := e.sizes[p]

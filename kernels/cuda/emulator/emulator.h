@@ -39,6 +39,9 @@ Thread &thread();
 void *sharedMemory();
 void barrier(const char *file, int line);
 std::uint64_t shuffle(unsigned mask, std::uint64_t bits, int from, const char *file, int line);
+void beginCopy(void *to, const void *from, std::size_t bytes);
+void commitCopies();
+void waitForCopies(std::size_t pending);
 
 template <class T>
 T shuffleXor(unsigned mask, T v, int lane, const char *file, int line) {
@@ -103,6 +106,16 @@ void emulateMMA(float sum[4], const unsigned a[4], const unsigned b[2]) {
 }
 inline void mmaTF32(float sum[4], const unsigned a[4], const unsigned b[2]) { emulateMMA<8>(sum, a, b); }
 inline void mmaBF16(float sum[4], const unsigned a[4], const unsigned b[2]) { emulateMMA<16>(sum, a, b); }
+
+// Copies to shared memory that come late: see Copy in engine.cpp.
+template <int bytes>
+void copyAsync(float *to, const float *from) {
+	static_assert(bytes == 4 || bytes == 16, "a copy is one float or four");
+	emulator::beginCopy(to, from, bytes);
+}
+inline void copyCommit() { emulator::commitCopies(); }
+template <int pending>
+void copyWait() { emulator::waitForCopies(pending); }
 
 inline int atomicMin(int *p, int v) {
 	int old = *p;

@@ -2,7 +2,8 @@
 
 // Runs blocks one after another and the threads of a block as fibers, which change
 // only where they wait for one another: at barriers and shuffles. Device memory
-// ends at pages that may not be touched, and starts as NaN.
+// ends at pages that may not be touched, and starts as NaN. What an asynchronous
+// copy fetches is NaN until it has been waited for and a barrier has followed.
 #include "emulator.h"
 #include "engine.h"
 
@@ -21,6 +22,17 @@ namespace {
 
 enum State { ready, atBarrier, atShuffle, done };
 
+// Copy is one asynchronous copy to shared memory. Its place holds NaN from when it
+// is begun until the first barrier after the wait for it, the latest time at which a
+// device may write it; source and place must then be what they were.
+struct Copy {
+	char *to;
+	const char *from;
+	std::size_t bytes, group; // of its thread's
+	bool waited;
+	char source[16];
+};
+
 struct Fiber {
 	Thread self;
 	State state;
@@ -29,6 +41,8 @@ struct Fiber {
 	unsigned mask; // of a shuffle
 	std::uint64_t bits;
 	int from;
+	std::vector<Copy> copies; // that have not come
+	std::size_t groups;       // committed
 	FiberContext context;
 	char *stack;
 };
@@ -42,6 +56,7 @@ FiberContext scheduler;
 const Kernel *kernel;
 const void *arguments;
 char *shared;
+std::size_t sharedSize;
 char failure[512];
 
 void fail(const char *what, const Fiber &f, const Fiber &g) {
@@ -55,8 +70,18 @@ void wait(State state, const char *file, int line) {
 	switchFiber(&running->context, &scheduler);
 }
 
+// stop ends the running fiber, and with it the launch.
+void stop(const char *what) {
+	std::snprintf(failure, sizeof failure, "kernel %s, block (%u, %u, %u), thread %u: %s", kernel->name,
+		running->self.block.x, running->self.block.y, running->self.block.z, running->self.index.x, what);
+	for (;;) wait(done, nullptr, 0);
+}
+
 void begin() {
 	kernel->run(arguments);
+	for (const Copy &c : running->copies) {
+		if (!c.waited) stop("it ends before a copy that it began has come");
+	}
 	running->state = done, running->file = nullptr, running->line = 0;
 	switchFiber(&running->context, &scheduler);
 }
@@ -98,6 +123,29 @@ bool exchange(std::size_t first) {
 	return true;
 }
 
+// arrive delivers a fiber's copies that have been waited for; false where something
+// is wrong with one.
+bool arrive(Fiber &f) {
+	std::size_t kept = 0;
+	for (const Copy &c : f.copies) {
+		if (!c.waited) {
+			f.copies[kept++] = c;
+			continue;
+		}
+		const char *what = std::memcmp(c.from, c.source, c.bytes) ? "the source of a copy changed before the copy had come" : nullptr;
+		for (std::size_t i = 0; i < c.bytes; i++) {
+			if (c.to[i] != char(0xFF)) what = "something was written to where a copy was still to come";
+		}
+		if (what) {
+			fail(what, f, f);
+			return false;
+		}
+		std::memcpy(c.to, c.from, c.bytes);
+	}
+	f.copies.resize(kept);
+	return true;
+}
+
 // release lets waiting fibers go on, once none can run; false when all are done
 // or something is wrong.
 bool release() {
@@ -112,7 +160,10 @@ bool release() {
 		}
 	}
 	if (leader.state == done) return false;
-	for (Fiber &f : fibers) f.state = ready;
+	for (Fiber &f : fibers) {
+		if (!arrive(f)) return false;
+		f.state = ready;
+	}
 	return true;
 }
 
@@ -121,10 +172,11 @@ void runBlock(Index block, int threads, bool backwards) {
 		Fiber &f = fibers[i];
 		f.self = {{unsigned(i), 0, 0}, block};
 		f.state = ready, f.file = nullptr, f.line = 0;
+		f.copies.clear(), f.groups = 0;
 		startFiber(&f.context, f.stack, stackBytes, begin);
 	}
 	do {
-		for (int i = 0; i < threads; i++) {
+		for (int i = 0; i < threads && !*failure; i++) {
 			running = &fibers[backwards ? threads - 1 - i : i];
 			if (running->state == ready) switchFiber(&scheduler, &running->context);
 		}
@@ -146,6 +198,21 @@ std::uint64_t shuffle(unsigned mask, std::uint64_t bits, int from, const char *f
 	running->mask = mask, running->bits = bits, running->from = from;
 	wait(atShuffle, file, line);
 	return running->bits;
+}
+
+void beginCopy(void *to, const void *from, std::size_t bytes) {
+	Copy c = {static_cast<char *>(to), static_cast<const char *>(from), bytes, running->groups, false, {}};
+	if (std::uintptr_t(to) % bytes || std::uintptr_t(from) % bytes) stop("a copy is not aligned to its size");
+	if (c.to < shared || c.to + bytes > shared + sharedSize) stop("a copy goes elsewhere than to shared memory");
+	std::memcpy(c.source, from, bytes);
+	std::memset(to, 0xFF, bytes);
+	running->copies.push_back(c);
+}
+
+void commitCopies() { running->groups++; }
+
+void waitForCopies(std::size_t pending) {
+	for (Copy &c : running->copies) c.waited |= c.group + pending < running->groups;
 }
 
 } // namespace emulator
@@ -173,7 +240,7 @@ const char *emulatorLaunch(const char *name, const unsigned grid[3], int threads
 	fibers.resize(threads);
 	arguments = args;
 	std::size_t mapped = 0;
-	shared = sharedBytes ? guarded(sharedBytes, &mapped) : nullptr;
+	shared = sharedBytes ? guarded(sharedBytes, &mapped) : nullptr, sharedSize = sharedBytes;
 	Index b;
 	unsigned count = grid[0] * grid[1] * grid[2];
 	for (unsigned i = 0; i < count && !*failure; i++) {

@@ -63,11 +63,10 @@ func describe(d cu.Device) (cuda.Device, error) {
 	if err != nil {
 		return cuda.Device{}, err
 	}
-	version := cu.Version()
 	return cuda.Device{
 		Name: name, UUID: "GPU-" + id.String(), Capability: 10*major + minor, Processors: processors,
 		Memory: int(memory), SharedPerBlock: shared,
-		DriverVersion: fmt.Sprintf("%d.%d", version/1000, version%1000/10),
+		DriverVersion: driverVersion(versionFile, cu.Version()),
 	}, nil
 }
 

@@ -4,7 +4,7 @@ FUZZ_COUNT ?= 20000
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check race fuzz generate bench benchmarks clean
+.PHONY: help build gpu kernels emulate demo test check race fuzz generate bench benchmarks clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ check: ## run what CI runs
 	bash .ci/run
 
 race: ## run the tests of what computes in parallel under the race detector (needs gcc)
-	CGO_ENABLED=1 go test -race -timeout 30m ./kernels/... ./data/... ./train/graph/... ./train/checkpoint/... ./experiments/pruner
+	CGO_ENABLED=1 go test -race -timeout 30m ./kernels/... ./data/... ./train/graph/... ./train/checkpoint/... ./experiments/pruner ./experiments/search ./experiments/store/... ./experiments/study ./experiments/score ./experiments/compare/...
 
 fuzz: ## run every fuzz target for FUZZ_COUNT inputs
 	bash scripts/fuzz.sh $(FUZZ_COUNT)

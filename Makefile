@@ -20,6 +20,7 @@ kernels: ## compile the CUDA kernels to the PTX that is in the tree
 
 emulate: ## run the CUDA kernels' tests on the processor (needs g++)
 	CGO_ENABLED=1 go test -tags emu ./kernels/cuda/...
+	CGO_ENABLED=1 go test -tags emu -run 'Emulated|GPUCases|NeverLaunched' ./experiments/doctor ./experiments/bench ./experiments/study
 
 demo: build ## sweep DNNs and autoencoders on synthetic flows and compare them (about a minute)
 	./flowbench sweep experiments/demo.yaml

@@ -29,6 +29,10 @@ var calls = map[string]call{
 		all, err := s.Trials(ctx)
 		return each(all, wireOf), err
 	}),
+	"states": told(func(ctx context.Context, s Store, _ nothing) ([]wireTrial, error) {
+		all, err := s.States(ctx)
+		return each(all, wireOf), err
+	}),
 	"attempts": told(func(ctx context.Context, s Store, trial int) ([]wireAttempt, error) {
 		all, err := s.Attempts(ctx, trial)
 		return each(all, wireTry), err

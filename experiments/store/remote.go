@@ -128,6 +128,12 @@ func (r *Remote) Trials(ctx context.Context) ([]Trial, error) {
 	return each(all, wireTrial.unwire), err
 }
 
+// States implements Store.
+func (r *Remote) States(ctx context.Context) ([]Trial, error) {
+	all, err := ask[[]wireTrial](ctx, r, "states", nothing{})
+	return each(all, wireTrial.unwire), err
+}
+
 // Attempts implements Store.
 func (r *Remote) Attempts(ctx context.Context, trial int) ([]Attempt, error) {
 	all, err := ask[[]wireAttempt](ctx, r, "attempts", trial)

@@ -182,6 +182,9 @@ type Store interface {
 	Study(ctx context.Context) (Study, error)
 	// Trials lists all trials by index.
 	Trials(ctx context.Context) ([]Trial, error)
+	// States is Trials without Params and Result, for who looks often at how far a
+	// large study has come.
+	States(ctx context.Context) ([]Trial, error)
 	// Attempts lists the attempts at a trial, oldest first.
 	Attempts(ctx context.Context, trial int) ([]Attempt, error)
 	Queue

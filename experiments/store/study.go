@@ -130,6 +130,14 @@ func readStudy(tx *transaction) (Study, error) {
 
 // Trials implements Store.
 func (t *tables) Trials(ctx context.Context) ([]Trial, error) {
+	return t.trials(ctx, "params", "result")
+}
+
+// States implements Store.
+func (t *tables) States(ctx context.Context) ([]Trial, error) { return t.trials(ctx, "NULL", "NULL") }
+
+// trials lists all trials with what two expressions give for their parameters and result.
+func (t *tables) trials(ctx context.Context, params, result string) ([]Trial, error) {
 	return listed(ctx, t, func(scan func(...any) error) (Trial, error) {
 		var one Trial
 		var seed, lease int64
@@ -141,7 +149,7 @@ func (t *tables) Trials(ctx context.Context) ([]Trial, error) {
 			one.LeaseUntil = timeOf(lease)
 		}
 		return one, err
-	}, `SELECT idx, configuration, replicate, seed, params, waits, state, reason, rung, worker, attempts, failures, losses, lease_until, result
+	}, `SELECT idx, configuration, replicate, seed, `+params+`, waits, state, reason, rung, worker, attempts, failures, losses, lease_until, `+result+`
 		FROM trial ORDER BY idx`)
 }
 

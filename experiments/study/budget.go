@@ -28,7 +28,7 @@ type Spent struct {
 
 // Spent reads what the study has used by now.
 func (s *Study) Spent(ctx context.Context) (*Spent, error) {
-	trials, err := s.Store.Trials(ctx)
+	trials, err := s.Store.States(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (s *Study) enforceFailures(ctx context.Context, now time.Time) error {
 	if s.Spec.Sweep == nil || s.Spec.Sweep.MaxFailed == 0 {
 		return nil
 	}
-	trials, err := s.Store.Trials(ctx)
+	trials, err := s.Store.States(ctx)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ type WorkerStatus struct {
 
 // Status reads how the study stands at a time.
 func (s *Study) Status(ctx context.Context, now time.Time) (*Status, error) {
-	trials, err := s.Store.Trials(ctx)
+	trials, err := s.Store.States(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ func (s *Study) dropPruned(ctx context.Context) error {
 	if s.Plan.pruner == nil {
 		return nil
 	}
-	trials, err := s.Store.Trials(ctx)
+	trials, err := s.Store.States(ctx)
 	if err != nil {
 		return err
 	}
@@ -263,7 +263,7 @@ func WorkerName(slot, life int) string {
 
 // advanced counts the ends and the rungs that trials have reached.
 func (s *Study) advanced(ctx context.Context) (int, error) {
-	trials, err := s.Store.Trials(ctx)
+	trials, err := s.Store.States(ctx)
 	n := 0
 	for _, t := range trials {
 		n += t.Rung
@@ -279,7 +279,7 @@ func (s *Study) ended(ctx context.Context) (int, error) { return s.endedBy(ctx, 
 
 // endedBy counts those that a worker ended; no name means every worker.
 func (s *Study) endedBy(ctx context.Context, worker string) (int, error) {
-	trials, err := s.Store.Trials(ctx)
+	trials, err := s.Store.States(ctx)
 	n := 0
 	for _, t := range trials {
 		if t.State.Ended() && (worker == "" || t.Worker == worker) {
@@ -291,7 +291,7 @@ func (s *Study) endedBy(ctx context.Context, worker string) (int, error) {
 
 // RetryFailed puts the trials that failed back into the plan, and returns how many.
 func (s *Study) RetryFailed(ctx context.Context) (int, error) {
-	trials, err := s.Store.Trials(ctx)
+	trials, err := s.Store.States(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -311,7 +311,7 @@ func (s *Study) RetryFailed(ctx context.Context) (int, error) {
 // requeueOrphans puts back the trials whose worker belonged to a sweep on this
 // machine that is no more. Claims of other machines end with their lease.
 func (s *Study) requeueOrphans(ctx context.Context) error {
-	trials, err := s.Store.Trials(ctx)
+	trials, err := s.Store.States(ctx)
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func (s *Study) progress(ctx context.Context, all bool) (*Progress, error) {
 	if err := s.Refresh(ctx); err != nil {
 		return nil, err
 	}
-	trials, err := s.Store.Trials(ctx)
+	trials, err := s.Store.States(ctx)
 	if err != nil {
 		return nil, err
 	}

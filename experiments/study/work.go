@@ -238,7 +238,7 @@ func (w *Worker) say(format string, args ...any) {
 
 // over says whether no trial is planned or running any more.
 func (s *Study) over(ctx context.Context) (bool, error) {
-	trials, err := s.Store.Trials(ctx)
+	trials, err := s.Store.States(ctx)
 	if err != nil {
 		return false, err
 	}

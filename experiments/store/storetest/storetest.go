@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"flowbench/experiments/store"
 )
 
@@ -97,6 +99,15 @@ func (f *fixture) trial(i int) store.Trial {
 	f.must(err)
 	if i >= len(all) {
 		f.t.Fatalf("there are %d trials", len(all))
+	}
+	state, err := f.store.States(f.ctx)
+	f.must(err)
+	bare := slices.Clone(all)
+	for k := range bare {
+		bare[k].Params, bare[k].Result = nil, nil
+	}
+	if diff := cmp.Diff(bare, state); diff != "" {
+		f.t.Errorf("States are not Trials without parameters and results: %s", diff)
 	}
 	return all[i]
 }

@@ -173,11 +173,11 @@ func (r Rule) checkClassWeight(w ClassWeight) *FieldError {
 }
 
 // Applies reports whether the field, one of Rules, has an effect in c.
-func (r Rule) Applies(c Config) bool {
+func (r Rule) Applies(c *Config) bool {
 	if r.When == nil {
 		return true
 	}
-	switch v := fieldOf(reflect.ValueOf(c), r.When.Field).Interface().(type) {
+	switch v := fieldOf(reflect.ValueOf(c).Elem(), r.When.Field).Interface().(type) {
 	case ClassWeight:
 		return slices.Contains(r.When.Is, v.Scheme)
 	case string:

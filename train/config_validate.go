@@ -126,8 +126,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-func (c Config) check(r Rule) error {
-	value := fieldOf(reflect.ValueOf(c), r.Field)
+func (c *Config) check(r Rule) error {
+	value := fieldOf(reflect.ValueOf(c).Elem(), r.Field)
 	if !r.Applies(c) {
 		if value.IsZero() {
 			return nil

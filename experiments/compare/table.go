@@ -162,10 +162,14 @@ func writeBlocks(b *bytes.Buffer, columns []column, most int) {
 			}
 			block = append(block, columns[from])
 		}
+		widths := make([]int, len(block))
+		for k, c := range block {
+			widths[k] = c.width()
+		}
 		for i := range block[0] {
 			line := ""
-			for _, c := range block {
-				line += c[i] + strings.Repeat(" ", c.width()-utf8.RuneCountInString(c[i]))
+			for k, c := range block {
+				line += c[i] + strings.Repeat(" ", widths[k]-utf8.RuneCountInString(c[i]))
 			}
 			fmt.Fprintln(b, strings.TrimRight(line, " "))
 		}

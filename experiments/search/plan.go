@@ -14,6 +14,7 @@ import (
 	"math"
 	"strconv"
 
+	"flowbench/data/parallel"
 	"flowbench/experiments/spec"
 )
 
@@ -84,12 +85,12 @@ func (b *builder) add(s *spec.Spec) error {
 	return err
 }
 
-// resolve makes the runs of configurations.
+// resolve makes the runs of configurations; its error is that of the first without one.
 func resolve(s *spec.Spec, configurations []spec.Params) ([]*spec.Run, error) {
-	runs := make([]*spec.Run, len(configurations))
-	for i, params := range configurations {
-		var err error
-		if runs[i], err = s.With(params); err != nil {
+	runs, errs := make([]*spec.Run, len(configurations)), make([]error, len(configurations))
+	parallel.Each(len(configurations), func(i int) { runs[i], errs[i] = s.With(configurations[i]) })
+	for _, err := range errs {
+		if err != nil {
 			return nil, err
 		}
 	}

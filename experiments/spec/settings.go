@@ -8,13 +8,14 @@ import "reflect"
 // replicates of one configuration.
 func (r Run) Settings() map[string]any {
 	settings := map[string]any{}
+	all := reflect.ValueOf(&r).Elem()
 	for _, l := range leaves() {
 		switch {
 		case l.path == "name", l.path == "seed", l.path == "data.source",
 			l.path == "data.split.seed" && r.Data.Split.PerReplicate:
 			continue
 		}
-		if field := reflect.ValueOf(r).FieldByIndex(l.index); r.says(l, field) {
+		if field := all.FieldByIndex(l.index); r.says(l, field) {
 			settings[l.path] = plain(field)
 		}
 	}

@@ -30,7 +30,7 @@ func (r Run) YAML() ([]byte, error) {
 	var b bytes.Buffer
 	var open []string
 	for _, l := range leaves() {
-		field := reflect.ValueOf(r).FieldByIndex(l.index)
+		field := reflect.ValueOf(&r).Elem().FieldByIndex(l.index)
 		if !r.says(l, field) {
 			continue
 		}
@@ -43,7 +43,7 @@ func (r Run) YAML() ([]byte, error) {
 }
 
 // says reports whether a field has to be written for r to be read back.
-func (r Run) says(l leaf, field reflect.Value) bool {
+func (r *Run) says(l leaf, field reflect.Value) bool {
 	switch {
 	case l.path == "data.drop":
 		return true // an empty list is not the default
@@ -52,7 +52,7 @@ func (r Run) says(l leaf, field reflect.Value) bool {
 	case l.rule.Optional || l.path == "data.split.train" || l.path == "data.split.validation" || l.path == "data.split.test":
 		return !field.IsZero()
 	}
-	return l.rule.Applies(r.Config)
+	return l.rule.Applies(&r.Config)
 }
 
 // writeSections writes the names of the sections of a path that are not open yet.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"flowbench/data/parallel"
 	"flowbench/experiments/compare"
 	"flowbench/experiments/spec"
 	"flowbench/experiments/store"
@@ -31,17 +32,20 @@ func (s *Study) Comparison(ctx context.Context) (*compare.Table, error) {
 	}
 	t := &compare.Table{Metric: s.Plan.Metric.Name, Maximize: s.Plan.Metric.Goal != "minimize"}
 	var example *train.Result
+	settings := make([]map[string]any, len(s.Plan.Configurations))
+	parallel.Each(len(settings), func(i int) {
+		if c := s.configuration(i); c.run != nil && !c.Baseline {
+			settings[i] = c.run.Settings()
+		}
+	})
 	for i := range s.Plan.Configurations {
 		c := s.configuration(i)
 		row := compare.Configuration{
 			Study: s.Plan.Study, Name: c.Name, Model: c.Model, Baseline: c.Baseline, Params: c.params(),
-			Metrics: map[string][]*float64{},
+			Settings: settings[i], Metrics: map[string][]*float64{},
 		}
 		if c.run != nil { // else it has no parameters yet
 			row.Overlap = c.run.Overlap()
-			if !c.Baseline {
-				row.Settings = c.run.Settings()
-			}
 		}
 		replicate := 0
 		for _, index := range s.Plan.trialsOf(i) {

@@ -188,7 +188,7 @@ func TestKilledExportIsCleared(t *testing.T) {
 		return found
 	}
 	child := exec.Command(os.Args[0], "-test.run=^TestKilledExportIsCleared$")
-	child.Env = append(os.Environ(), killedEnv+"="+where)
+	child.Env = append(os.Environ(), killedEnv+"="+where, "TMPDIR="+t.TempDir()) // which it cannot clear itself
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}

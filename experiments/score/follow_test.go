@@ -1,6 +1,7 @@
 package score
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"io"
@@ -175,6 +176,32 @@ func TestFollowEndsWhereWritingFails(t *testing.T) {
 	}
 	if _, err := Run(context.Background(), m.model, single(t), in, w, Options{Explain: Alerts}); err == nil {
 		t.Error("nobody reads, and no error says so")
+	}
+}
+
+// TestLargeOutput is sent to the disk while it is written.
+func TestLargeOutput(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.csv")
+	o, err := CreateOutput(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	block := bytes.Repeat([]byte("0123456789abcdef"), 1<<16) // 1 MB
+	const blocks = 3*syncEvery/(1<<20) + 1
+	for range blocks {
+		if n, err := o.Write(block); n != len(block) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if o.synced == nil {
+		t.Error("nothing was sent ahead")
+	}
+	if err := o.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, bytes.Repeat(block, blocks)) {
+		t.Errorf("%d bytes were kept of %d, %v", len(got), blocks*len(block), err)
 	}
 }
 

@@ -9,9 +9,16 @@ import (
 // Output is a file that is whole or not there: it is written beside its place
 // and takes it on Commit. Close throws away what was not committed.
 type Output struct {
-	file *os.File
-	path string
+	file   *os.File
+	path   string
+	unsent int           // bytes since the last sync began
+	synced chan struct{} // closed when that has ended; nil before the first
+	err    error         // of the first sync that failed, which the system reports once
 }
+
+// syncEvery is how many bytes are sent to the disk at a time while more is written:
+// so that a large file is not waited for at its end.
+const syncEvery = 32 << 20
 
 // CreateOutput begins the file of that path, in a folder that exists.
 func CreateOutput(path string) (*Output, error) {
@@ -22,15 +29,51 @@ func CreateOutput(path string) (*Output, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--out %s: %w", path, err)
 	}
-	return &Output{f, path}, nil
+	return &Output{file: f, path: path}, nil
 }
 
 // Write writes to the file beside.
-func (o *Output) Write(p []byte) (int, error) { return o.file.Write(p) }
+func (o *Output) Write(p []byte) (int, error) {
+	n, err := o.file.Write(p)
+	if o.unsent += n; o.unsent >= syncEvery && o.rests() {
+		o.unsent, o.synced = 0, make(chan struct{})
+		go func() {
+			defer close(o.synced)
+			if err := o.file.Sync(); o.err == nil {
+				o.err = err
+			}
+		}()
+	}
+	return n, err
+}
+
+// rests says whether no sync is under way.
+func (o *Output) rests() bool {
+	if o.synced == nil {
+		return true
+	}
+	select {
+	case <-o.synced:
+		return true
+	default:
+		return false
+	}
+}
+
+// rest waits for the sync that is under way, and returns what went wrong with any.
+func (o *Output) rest() error {
+	if o.synced != nil {
+		<-o.synced
+	}
+	return o.err
+}
 
 // Commit puts the file in its place, once it is on the disk.
 func (o *Output) Commit() error {
-	err := o.file.Chmod(0o644)
+	err := o.rest()
+	if err == nil {
+		err = o.file.Chmod(0o644)
+	}
 	if err == nil {
 		err = o.file.Sync()
 	}
@@ -50,6 +93,7 @@ func (o *Output) Commit() error {
 // Close removes what was not committed.
 func (o *Output) Close() {
 	if o.file != nil {
+		o.rest()
 		o.file.Close()
 		os.Remove(o.file.Name())
 	}

@@ -16,6 +16,7 @@ import (
 
 	"flowbench/data/flowcsv"
 	"flowbench/data/schema"
+	"flowbench/data/staging"
 )
 
 // TestOpenDamaged breaks a set in one way at a time: the error names the file and the remedy.
@@ -293,7 +294,7 @@ func TestLeftBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	unlock, err := lockFolder(alive)
+	unlock, err := staging.Lock(alive)
 	if err != nil {
 		t.Fatal(err)
 	}

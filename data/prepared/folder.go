@@ -7,18 +7,17 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
+
+	"flowbench/data/staging"
 )
 
-// folder is a place for a prepared set while it is built: a temporary sibling
-// of the place where it goes, so that one rename publishes it.
+// folder is a place for a prepared set while it is built, so that one rename
+// publishes it.
 type folder struct {
-	final     string
-	temporary string
-	made      []string // folders above final that did not exist, outermost first
-	replace   bool     // final is a prepared set, or empty, and makes way
-	unlock    func()
+	*staging.Folder
+	final   string
+	replace bool // final is a prepared set, or empty, and makes way
 }
 
 // newFolder makes the temporary folder, and checks that it can be published.
@@ -34,12 +33,8 @@ func newFolder(dir string, replace bool) (*folder, error) {
 	if f.replace, err = replaceable(dir, final, replace); err != nil {
 		return nil, err
 	}
-	if err := f.makeParents(); err != nil {
-		return nil, errors.Join(explain(dir, err), f.remove())
-	}
-	f.clearStale()
-	if err := f.makeTemporary(); err != nil {
-		return nil, errors.Join(explain(dir, err), f.remove())
+	if f.Folder, err = staging.New(final, "."+filepath.Base(final)+".partial-"); err != nil {
+		return nil, explain(dir, err)
 	}
 	return f, nil
 }
@@ -78,88 +73,21 @@ func replaceable(dir, final string, replace bool) (bool, error) {
 	return true, nil
 }
 
-// makeParents makes the folders above final.
-func (f *folder) makeParents() error {
-	var missing []string
-	for dir := filepath.Dir(f.final); ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
-			break
-		}
-		missing = append(missing, dir)
-	}
-	slices.Reverse(missing)
-	for _, dir := range missing {
-		if err := os.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		f.made = append(f.made, dir)
-	}
-	return nil
-}
-
-// prefix starts the names of temporary folders for this place.
-func (f *folder) prefix() string {
-	return filepath.Join(filepath.Dir(f.final), "."+filepath.Base(f.final)+".partial-")
-}
-
-// errHeld is lockFolder's error for a folder that another holds, or has removed.
-var errHeld = errors.New("held by another")
-
-// makeTemporary makes and locks a folder with a name of its own. Between the two
-// another writer's clearStale may take it for one that was left behind.
-func (f *folder) makeTemporary() error {
-	for i := 0; ; i++ {
-		name := fmt.Sprintf("%s%d-%d", f.prefix(), os.Getpid(), i)
-		err := os.Mkdir(name, 0o777)
-		if errors.Is(err, fs.ErrExist) && i < 1000 {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		unlock, err := lockFolder(name)
-		if (errors.Is(err, errHeld) || errors.Is(err, fs.ErrNotExist)) && i < 1000 {
-			continue
-		}
-		if err != nil {
-			unlock = func() {} // a file system without locks: nothing counts as left behind there
-		}
-		f.temporary, f.unlock = name, unlock
-		return nil
-	}
-}
-
-// clearStale removes temporary folders that a killed process left: those that
-// nobody holds a lock on. What cannot be removed does not matter here.
-func (f *folder) clearStale() {
-	siblings, _ := os.ReadDir(filepath.Dir(f.final))
-	for _, s := range siblings {
-		path := filepath.Join(filepath.Dir(f.final), s.Name())
-		if !s.IsDir() || !strings.HasPrefix(path, f.prefix()) {
-			continue
-		}
-		if unlock, err := lockFolder(path); err == nil {
-			os.RemoveAll(path)
-			unlock()
-		}
-	}
-}
-
 // publish puts the temporary folder in its final place, for good: when it
 // returns nil the folder survives a loss of power.
 func (f *folder) publish() error {
-	if err := syncFolder(f.temporary); err != nil {
+	if err := syncFolder(f.Path); err != nil {
 		return explain(f.final, err)
 	}
 	old := ""
 	if f.replace {
-		// Not a name that clearStale takes: killed right here, the old set is still to be found.
-		old = filepath.Join(filepath.Dir(f.final), fmt.Sprintf(".%s.replaced-%d", filepath.Base(f.final), os.Getpid()))
+		// Not a name that counts as left behind: killed right here, the old set is still to be found.
+		old = filepath.Join(f.Parent(), fmt.Sprintf(".%s.replaced-%d", filepath.Base(f.final), os.Getpid()))
 		if err := os.Rename(f.final, old); err != nil {
 			return explain(f.final, err)
 		}
 	}
-	if err := os.Rename(f.temporary, f.final); err != nil {
+	if err := f.Publish(os.Rename); err != nil {
 		if old != "" {
 			err = errors.Join(err, os.Rename(old, f.final))
 		}
@@ -168,29 +96,13 @@ func (f *folder) publish() error {
 		}
 		return explain(f.final, err)
 	}
-	f.unlock()
-	if err := syncFolder(filepath.Dir(f.final)); err != nil {
+	if err := syncFolder(f.Parent()); err != nil {
 		return explain(f.final, err)
 	}
 	if old != "" {
 		os.RemoveAll(old) // the new set is in place whether or not this succeeds
 	}
 	return nil
-}
-
-// remove takes away everything that newFolder made and publish did not move.
-func (f *folder) remove() error {
-	var err error
-	if f.temporary != "" {
-		err = os.RemoveAll(f.temporary)
-	}
-	if f.unlock != nil {
-		f.unlock()
-	}
-	for _, dir := range slices.Backward(f.made) {
-		os.Remove(dir) // fails, as it should, where somebody else put something in
-	}
-	return err
 }
 
 // explain adds the folder and a remedy to errors of the file system.

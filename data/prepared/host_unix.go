@@ -3,7 +3,6 @@
 package prepared
 
 import (
-	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -28,36 +27,6 @@ func mapFile(path string) (data []byte, release func() error, err error) {
 		return nil, nil, &os.PathError{Op: "mmap", Path: path, Err: err}
 	}
 	return data, func() error { return unix.Munmap(data) }, nil
-}
-
-// lockFolder takes a lock that ends with the process; it is an error if another holds it.
-func lockFolder(path string) (unlock func(), err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	switch {
-	case errors.Is(err, unix.EWOULDBLOCK) || err == nil && !stillAt(path, f):
-		err = errHeld
-	case err != nil:
-		err = &os.PathError{Op: "lock", Path: path, Err: err}
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return func() { f.Close() }, nil
-}
-
-// stillAt says whether path leads to f: who held the lock before may have removed it.
-func stillAt(path string, f *os.File) bool {
-	there, err := os.Stat(path)
-	if err != nil {
-		return false
-	}
-	locked, err := f.Stat()
-	return err == nil && os.SameFile(there, locked)
 }
 
 // syncFolder makes renames within a folder last.

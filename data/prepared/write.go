@@ -62,10 +62,10 @@ func write(ctx context.Context, dir string, sources []flowcsv.Source, opt Option
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, work.remove())
+			err = errors.Join(err, work.Remove())
 		}
 	}()
-	w := &writer{scanner: scanner, opt: opt, final: dir, dir: work.temporary, create: create, total: totalSize(sources)}
+	w := &writer{scanner: scanner, opt: opt, final: dir, dir: work.Path, create: create, total: totalSize(sources)}
 	defer w.abandon()
 	m, err := w.run(ctx)
 	if err != nil {

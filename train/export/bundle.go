@@ -84,7 +84,7 @@ func Write(ctx context.Context, dir string, f *train.Finished, opt Options) erro
 	if err != nil {
 		return err
 	}
-	defer to.remove()
+	defer to.Remove()
 	files, err := contents(f, &opt)
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func Write(ctx context.Context, dir string, f *train.Finished, opt Options) erro
 	}
 	last := map[string][]byte{}
 	if opt.Verify != nil {
-		proof, err := opt.Verify(ctx, filepath.Join(to.temporary, onnxFile))
+		proof, err := opt.Verify(ctx, filepath.Join(to.Path, onnxFile))
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"flowbench/data/scale"
+	"flowbench/data/staging"
 	"flowbench/kernels/cpu"
 	"flowbench/train"
 	"flowbench/train/checkpoint"
@@ -147,7 +148,7 @@ func TestFoldersOfDeadProcessesAreCleared(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	unlock, err := lockFolder(filepath.Join(where, names[1]))
+	unlock, err := staging.Lock(filepath.Join(where, names[1]))
 	if err != nil {
 		t.Fatal(err)
 	}

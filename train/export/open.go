@@ -31,11 +31,11 @@ func importTo(disk checkpoint.Disk, bundle, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer to.remove()
+	defer to.Remove()
 	if err := to.save(files); err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	if _, err := train.OpenFinished(to.temporary); err != nil {
+	if _, err := train.OpenFinished(to.Path); err != nil {
 		return fmt.Errorf("%s: %w", bundle, err)
 	}
 	if err := to.publish(); err != nil {

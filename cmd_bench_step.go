@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"flowbench/data/suggest"
 	"flowbench/experiments/bench"
 	"flowbench/kernels/cpu"
 )
@@ -90,7 +91,7 @@ func checkStep(c *cli.Context) error {
 	}
 	for _, model := range c.StringSlice("model") {
 		if !slices.Contains(bench.Works(), model) {
-			return usageError(fmt.Sprintf("--model %s is none that there is: write %s%s", model, strings.Join(bench.Works(), " or "), didYouMean(model, bench.Works())))
+			return usageError(fmt.Sprintf("--model %s is none that there is: write %s%s", model, strings.Join(bench.Works(), " or "), suggest.DidYouMean(model, bench.Works())))
 		}
 	}
 	if c.Duration("during") <= 0 {

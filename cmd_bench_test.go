@@ -122,7 +122,7 @@ func TestBenchUse(t *testing.T) {
 		want string
 	}{
 		{"bench", exitWrongUse, "bench needs a command: step, csv, classic"},
-		{"bench steps", exitWrongUse, "did you mean step?"},
+		{"bench steps", exitWrongUse, "did you mean \"step\"?"},
 		{"bench step now", exitWrongUse, "bench step takes no arguments"},
 		{"bench step --batch 0", exitWrongUse, "--batch 0: at least 1 is needed"},
 		{"bench step --threads 0", exitWrongUse, "--threads 0: at least 1"},
@@ -130,7 +130,7 @@ func TestBenchUse(t *testing.T) {
 		{"bench csv --repeat 0", exitWrongUse, "--repeat 0"},
 		{"bench classic --rows 1", exitWrongUse, "--rows 1: at least 2"},
 		{"bench step --processes -1", exitWrongUse, "--processes -1: at least 0"},
-		{"bench step --model dn", exitWrongUse, "--model dn is none that there is: write dnn or autoencoder; did you mean dnn?"},
+		{"bench step --model dn", exitWrongUse, "--model dn is none that there is: write dnn or autoencoder; did you mean \"dnn\"?"},
 		{"bench step --during 0s", exitWrongUse, "--during 0s"},
 		{"bench step --plot x.svg", exitWrongUse, "are for --growth"},
 		{"bench step --growth --plot x.jpeg2", exitWrongUse, "a plot's name ends in .svg, .png, .pdf"},

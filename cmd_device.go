@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"flowbench/data/suggest"
 	"flowbench/experiments/doctor"
 	"flowbench/kernels"
 	"flowbench/kernels/cpu"
@@ -122,7 +123,7 @@ func parseDevice(wish string) (ordinal int, err error) {
 // chooseLevel opens the backend of a level; open is cpu.Open.
 func chooseLevel(wish string, open func(string) (kernels.Backend, error)) (kernels.Backend, error) {
 	if !slices.Contains(simdLevels, wish) {
-		return nil, usageError(fmt.Sprintf("--simd %s is none that there is: write %s%s", wish, strings.Join(simdLevels, ", "), didYouMean(wish, simdLevels)))
+		return nil, usageError(fmt.Sprintf("--simd %s is none that there is: write %s%s", wish, strings.Join(simdLevels, ", "), suggest.DidYouMean(wish, simdLevels)))
 	}
 	backend, err := open(wish)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"flowbench/data/prepared"
+	"flowbench/data/suggest"
 	"flowbench/experiments/dataset"
 	"flowbench/experiments/spec"
 	"flowbench/experiments/study"
@@ -98,7 +99,7 @@ func exportOptions(c *cli.Context) (export.Options, error) {
 	for _, words := range c.StringSlice("format") {
 		for _, word := range strings.Split(words, ",") {
 			if !slices.Contains(export.Formats(), word) {
-				return opt, usageError(fmt.Sprintf("--format %s is none that there is: write %s%s; see flowbench export --help", word, strings.Join(export.Formats(), ", "), didYouMean(word, export.Formats())))
+				return opt, usageError(fmt.Sprintf("--format %s is none that there is: write %s%s; see flowbench export --help", word, strings.Join(export.Formats(), ", "), suggest.DidYouMean(word, export.Formats())))
 			}
 			if !slices.Contains(opt.Formats, word) {
 				opt.Formats = append(opt.Formats, word)
@@ -111,7 +112,7 @@ func exportOptions(c *cli.Context) (export.Options, error) {
 	layouts := []string{export.Plain, export.Torch}
 	switch {
 	case !slices.Contains(layouts, opt.Layout):
-		return opt, usageError(fmt.Sprintf("--layout %s is none that there is: write %s%s; see flowbench export --help", opt.Layout, strings.Join(layouts, ", "), didYouMean(opt.Layout, layouts)))
+		return opt, usageError(fmt.Sprintf("--layout %s is none that there is: write %s%s; see flowbench export --help", opt.Layout, strings.Join(layouts, ", "), suggest.DidYouMean(opt.Layout, layouts)))
 	case c.Bool("verify") && !slices.Contains(opt.Formats, "onnx"):
 		return opt, usageError("--verify runs the ONNX model: add onnx to --format; see flowbench export --help")
 	case c.IsSet("flows") && !c.Bool("verify"):

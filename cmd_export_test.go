@@ -352,8 +352,8 @@ func TestExportSaysWhatIsWrong(t *testing.T) {
 		code       int
 	}{
 		{"export", "a run, such as runs/demo:best", exitWrongUse},
-		{"export run --format onx --out a", "did you mean onnx?", exitWrongUse},
-		{"export run --layout touch --out a", "did you mean torch?", exitWrongUse},
+		{"export run --format onx --out a", "did you mean \"onnx\"?", exitWrongUse},
+		{"export run --layout touch --out a", "did you mean \"torch\"?", exitWrongUse},
 		{"export run --format npz --verify --out a", "add onnx to --format", exitWrongUse},
 		{"export run --out bundle", "bundle exists already", exitFailed},
 		{"export unfinished --out a", "has not finished", exitFailed},

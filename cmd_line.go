@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/urfave/cli/v2"
 
+	"flowbench/data/suggest"
 	"flowbench/experiments/slurm"
 	"flowbench/experiments/study"
 )
@@ -93,7 +93,7 @@ func wrongUse(c *cli.Context, err error, _ bool) error {
 		for _, f := range c.Command.Flags {
 			known = append(known, "--"+f.Names()[0])
 		}
-		problem = "unknown flag --" + name + didYouMean("--"+name, known)
+		problem = "unknown flag --" + name + suggest.DidYouMean("--"+name, known)
 	}
 	return usageError(fmt.Sprintf("%s; see %s --help", problem, c.Command.HelpName))
 }
@@ -109,7 +109,7 @@ func withoutCommand(c *cli.Context) error {
 	}
 	problem := fmt.Sprintf("%s needs a command: %s", called(c), strings.Join(names, ", "))
 	if name := c.Args().First(); name != "" {
-		problem = fmt.Sprintf("there is no command %s%s", strings.TrimPrefix(c.Command.HelpName+" "+name, c.App.Name+" "), didYouMean(name, names))
+		problem = fmt.Sprintf("there is no command %s%s", strings.TrimPrefix(c.Command.HelpName+" "+name, c.App.Name+" "), suggest.DidYouMean(name, names))
 	}
 	return usageError(fmt.Sprintf("%s; see %s --help", problem, c.Command.HelpName))
 }
@@ -117,21 +117,6 @@ func withoutCommand(c *cli.Context) error {
 // called is how the command is typed after the program's name, such as data synth.
 func called(c *cli.Context) string {
 	return strings.TrimPrefix(c.Command.HelpName, c.App.Name+" ")
-}
-
-// didYouMean is a question to put behind a problem, or nothing where no
-// candidate is near: a third of the word's letters may be wrong.
-func didYouMean(word string, candidates []string) string {
-	best, nearest := "", 1+max(len(word)/3, 1)
-	for _, known := range candidates {
-		if d := levenshtein.ComputeDistance(word, known); d < nearest {
-			best, nearest = known, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s?", best)
 }
 
 // oneArgument is the command's only argument, which is what.

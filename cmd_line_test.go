@@ -112,15 +112,15 @@ func hasFlag(c *cli.Command, name string) bool {
 
 func TestWrongUse(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
-		{"swep", "there is no command swep; did you mean sweep?; see flowbench --help"},
+		{"swep", "there is no command swep; did you mean \"sweep\"?; see flowbench --help"},
 		{"fly", "there is no command fly; see flowbench --help"},
 		{"data", "data needs a command: synth, inspect, prepare, verify"},
-		{"data prepair x", "there is no command data prepair; did you mean prepare?; see flowbench data --help"},
+		{"data prepair x", "there is no command data prepair; did you mean \"prepare\"?; see flowbench data --help"},
 		{"help swep", "swep"},
 		{"--loud", "unknown flag --loud; see flowbench --help"},
-		{"sweep --worker 2 x.yaml", "unknown flag --worker; did you mean --workers?; see flowbench sweep --help"},
-		{"sweep x.yaml --dry-rnu", "unknown flag --dry-rnu; did you mean --dry-run?"},
-		{"data synth flows --row 5", "unknown flag --row; did you mean --rows?; see flowbench data synth --help"},
+		{"sweep --worker 2 x.yaml", "unknown flag --worker; did you mean \"--workers\"?; see flowbench sweep --help"},
+		{"sweep x.yaml --dry-rnu", "unknown flag --dry-rnu; did you mean \"--dry-run\"?"},
+		{"data synth flows --row 5", "unknown flag --row; did you mean \"--rows\"?; see flowbench data synth --help"},
 		{"sweep x.yaml --workers", "flag needs an argument: --workers"},
 		{"sweep x.yaml --workers many", `invalid value "many" for flag --workers`},
 		{"sweep", "sweep needs a spec as its one argument, got 0; see flowbench sweep --help"},
@@ -140,7 +140,7 @@ func TestWrongUse(t *testing.T) {
 		{"sweep testdata/small.yaml --workers 0", "--workers 0: at least one is needed"},
 		{"sweep testdata/small.yaml --device gpu", "--device gpu is none that there is: write auto, cpu, cuda or cuda:0"},
 		{"sweep testdata/small.yaml --device cuda:x", "--device cuda:x is none"},
-		{"sweep testdata/small.yaml --simd avx51", "--simd avx51 is none that there is: write auto, plain, avx2, avx512; did you mean avx512?"},
+		{"sweep testdata/small.yaml --simd avx51", "--simd avx51 is none that there is: write auto, plain, avx2, avx512; did you mean \"avx512\"?"},
 		{"train testdata/small.yaml --simd sse", "--simd sse is none"},
 		{"worker --store runs/demo --simd neon", "--simd neon is none"},
 	} {

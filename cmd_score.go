@@ -14,6 +14,7 @@ import (
 
 	"flowbench/data/flowcsv"
 	"flowbench/data/prepared"
+	"flowbench/data/suggest"
 	"flowbench/experiments/dataset"
 	"flowbench/experiments/report"
 	"flowbench/experiments/score"
@@ -99,9 +100,9 @@ func checkScoreUse(c *cli.Context) error {
 	case c.NArg() < 2:
 		return wrong("score needs a run and flows, such as runs/demo:best flows/*.csv")
 	case !slices.Contains(score.Formats(), c.String("format")):
-		return wrong("--format %s is none that there is: write %s%s", c.String("format"), strings.Join(score.Formats(), ", "), didYouMean(c.String("format"), score.Formats()))
+		return wrong("--format %s is none that there is: write %s%s", c.String("format"), strings.Join(score.Formats(), ", "), suggest.DidYouMean(c.String("format"), score.Formats()))
 	case !slices.Contains(explain, c.String("explain")):
-		return wrong("--explain %s is none that there is: write %s%s", c.String("explain"), strings.Join(explain, ", "), didYouMean(c.String("explain"), explain))
+		return wrong("--explain %s is none that there is: write %s%s", c.String("explain"), strings.Join(explain, ", "), suggest.DidYouMean(c.String("explain"), explain))
 	case c.IsSet("threshold") && c.IsSet("max-fpr"):
 		return wrong("--threshold and --max-fpr both say when a row is an alert: leave out one")
 	case c.IsSet("threshold") && math.IsNaN(c.Float64("threshold")):

@@ -13,12 +13,12 @@ blocks() { awk '/^```/ {inside = !inside; plain = $0 == "```"; next} inside && p
 odd=$(blocks | grep '^flowbench ' || true)
 [ -z "$odd" ] || { echo "README.md shows commands that a clone does not have on its PATH: $odd" >&2; exit 1; }
 
-blocks | grep -E '^(make|\./flowbench) ' >"${TMPDIR:-/tmp}/readme-commands.$$"
-trap 'rm -f "${TMPDIR:-/tmp}/readme-commands.$$"' EXIT
-while IFS= read -r command <&3; do
+mapfile -t commands < <(blocks | grep -E '^(make|\./flowbench) ')
+[ "${#commands[@]}" -gt 0 ] || { echo "README.md shows no command" >&2; exit 1; }
+for command in "${commands[@]}"; do
 	printf '\n$ %s (%s s)\n' "$command" "$SECONDS"
-	bash -c "$command" || { echo "README.md: this command failed: $command" >&2; exit 1; }
-done 3<"${TMPDIR:-/tmp}/readme-commands.$$"
+	bash -c "$command" </dev/null || { echo "README.md: this command failed: $command" >&2; exit 1; }
+done
 
 # The table, from its first line to the folder, without blanks at the ends of lines.
 shown=$(blocks | sed -n '/^study demo:/,/^chance/p' | sed 's/ *$//; s/; device .*//')

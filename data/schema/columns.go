@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"flowbench/data/suggest"
 )
 
 // Cols is the number of feature columns of the canonical schema.
@@ -72,7 +74,7 @@ func Canonical(name string) (string, error) {
 	if slices.Contains(known, n) {
 		return n, nil
 	}
-	return "", fmt.Errorf("unknown column %q%s", name, didYouMean(n, known))
+	return "", fmt.Errorf("unknown column %q%s", name, suggest.Aside(n, known))
 }
 
 // Sentinel reports whether -1 in the named canonical column stands for "not

@@ -3,6 +3,8 @@ package schema
 import (
 	"fmt"
 	"strings"
+
+	"flowbench/data/suggest"
 )
 
 // Benign is the label of traffic that is no attack.
@@ -92,7 +94,7 @@ func (l *Labels) Parse(raw []byte) (int, error) {
 	if i, ok := l.byKey[labelKey(string(raw))]; ok {
 		return i, nil
 	}
-	return 0, fmt.Errorf("label %q is not listed%s", raw, didYouMean(string(raw), append(l.names[:l.attempted:l.attempted], l.names[l.extra:]...)))
+	return 0, fmt.Errorf("label %q is not listed%s", raw, suggest.Aside(string(raw), append(l.names[:l.attempted:l.attempted], l.names[l.extra:]...)))
 }
 
 // IsAttempted reports whether label i is an attempted variant.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"flowbench/data/suggest"
 )
 
 // Form is one of the published shapes of the data.
@@ -184,7 +186,7 @@ func complete(header []string, seen map[string]int, unknown []int) error {
 	var problems []string
 	for _, i := range unknown {
 		problem := fmt.Sprintf("column %d %q is unknown", i+1, strings.TrimSpace(header[i]))
-		problems = append(problems, problem+didYouMean(Normalize(header[i]), missing))
+		problems = append(problems, problem+suggest.Aside(Normalize(header[i]), missing))
 	}
 	if len(missing) > 0 {
 		problems = append(problems, "missing: "+list(missing, 8))

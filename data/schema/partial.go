@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"flowbench/data/suggest"
 )
 
 // ResolvePartial reads the header of a file that needs to hold no more than the
@@ -48,7 +50,7 @@ func missingOf(need []string, seen map[string]int, unknown []string) error {
 		}
 		missing = append(missing, name)
 		for _, other := range unknown {
-			if strings.Contains(didYouMean(other, []string{name}), name) {
+			if suggest.Nearest(other, []string{name}) != "" {
 				guesses = append(guesses, fmt.Sprintf("%q looks like %s", other, name))
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"flowbench/data/schema"
+	"flowbench/data/suggest"
 )
 
 const (
@@ -95,7 +96,7 @@ func profileNamed(name string) (profile, error) {
 	case "full":
 		return profile{name: name, files: all}, nil
 	}
-	return profile{}, fmt.Errorf("unknown synthetic profile %q%s; known are infiltration and full", name, nearest(name, Profiles()))
+	return profile{}, fmt.Errorf("unknown synthetic profile %q%s; known are infiltration and full", name, suggest.Aside(name, Profiles()))
 }
 
 func (p profile) rows() int {

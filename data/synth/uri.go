@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
+	"flowbench/data/suggest"
 )
 
 // Scheme begins the address of a synthetic source.
@@ -64,7 +64,7 @@ func (c *Config) set(key, value string) error {
 			c.Positives = n
 		}
 	default:
-		return fmt.Errorf("unknown key %q%s; known are seed, rows and positives", key, nearest(key, []string{"seed", "rows", "positives"}))
+		return fmt.Errorf("unknown key %q%s; known are seed, rows and positives", key, suggest.Aside(key, []string{"seed", "rows", "positives"}))
 	}
 	return nil
 }
@@ -79,19 +79,4 @@ func (c Config) String() string {
 		s += fmt.Sprintf("&positives=%d", c.Positives)
 	}
 	return s
-}
-
-// nearest is ` (did you mean "x"?)` for the candidate that differs in the fewest
-// letters, or nothing where even that one differs in more than half of them.
-func nearest(name string, candidates []string) string {
-	best, distance := "", (len(name)+1)/2+1
-	for _, c := range candidates {
-		if d := levenshtein.ComputeDistance(strings.ToLower(name), c); d < distance {
-			best, distance = c, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", best)
 }

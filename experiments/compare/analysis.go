@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"flowbench/data/parallel"
-	"flowbench/experiments/compare/filter"
+	"flowbench/data/suggest"
 	"flowbench/experiments/compare/significance"
 	"flowbench/train/metric"
 	"flowbench/train/scorefile"
@@ -126,7 +126,7 @@ func (a *Analysis) reference(models []Configuration, against string) (index, fam
 		}
 		names = append(names, c.Name)
 	}
-	return 0, 0, fmt.Errorf("--against %s: there is no such configuration with %s%s", against, a.Metric, filter.DidYouMean(against, names))
+	return 0, 0, fmt.Errorf("--against %s: there is no such configuration with %s%s", against, a.Metric, suggest.DidYouMean(against, names))
 }
 
 // values are a metric's values, of the replicates that have it.

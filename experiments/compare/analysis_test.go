@@ -80,7 +80,7 @@ func TestFamilyIsAllPairsWhereTheBestIsPicked(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	_, err := Analyse(Table{Metric: testAP, Configurations: []Configuration{model("dnn-0", 1), model("dnn-1", 1)}}, Options{Against: "dnn-00"})
-	if err == nil || !strings.Contains(err.Error(), "did you mean dnn-0?") {
+	if err == nil || !strings.Contains(err.Error(), "did you mean \"dnn-0\"?") {
 		t.Error(err)
 	}
 	if a := analyse(t, Options{}, all[0]); len(a.Comparisons) != 0 || len(a.Notes) != 1 {
@@ -161,7 +161,7 @@ func TestWhereAndSort(t *testing.T) {
 			t.Errorf("%s: %s, want %s (%v)", by, got, want, err)
 		}
 	}
-	if _, err := Sort(all, "-aurc"); err == nil || !strings.Contains(err.Error(), "did you mean auroc?") {
+	if _, err := Sort(all, "-aurc"); err == nil || !strings.Contains(err.Error(), "did you mean \"auroc\"?") {
 		t.Error(err)
 	}
 }

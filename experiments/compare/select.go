@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"flowbench/data/suggest"
 	"flowbench/experiments/compare/filter"
 )
 
@@ -124,7 +125,7 @@ func Sort(configurations []Configuration, by string) ([]Configuration, error) {
 			k.sign = -1
 		}
 		if !slices.Contains(known, k.name) {
-			return nil, fmt.Errorf("there is no parameter or metric %q to sort by%s", k.name, filter.DidYouMean(k.name, known))
+			return nil, fmt.Errorf("there is no parameter or metric %q to sort by%s", k.name, suggest.DidYouMean(k.name, known))
 		}
 		keys = append(keys, k)
 	}

@@ -10,13 +10,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
-
 	"flowbench/data/prepared"
 	"flowbench/data/report"
 	"flowbench/data/scale"
 	"flowbench/data/schema"
 	"flowbench/data/split"
+	"flowbench/data/suggest"
 	"flowbench/experiments/spec"
 	"flowbench/train"
 )
@@ -193,7 +192,7 @@ func (ds *Dataset) fitScaler(names []string, d spec.Data) error {
 func columnsInUse(all, drop []string) (columns []int, err error) {
 	for i, name := range drop {
 		if !slices.Contains(all, name) {
-			return nil, fmt.Errorf("data.drop[%d]: the flows have no column %q%s", i, name, didYouMean(name, all))
+			return nil, fmt.Errorf("data.drop[%d]: the flows have no column %q%s", i, name, suggest.DidYouMean(name, all))
 		}
 	}
 	for i, name := range all {
@@ -235,7 +234,7 @@ func classesOf(labels []string, rows []int32, d spec.Data) (classOf []int32, cla
 	}
 	for i, p := range d.Positive {
 		if !slices.Contains(present, p) {
-			return nil, nil, fmt.Errorf("data.positive[%d]: no row is labelled %q%s (the labels are %q)", i, p, didYouMean(p, present), present)
+			return nil, nil, fmt.Errorf("data.positive[%d]: no row is labelled %q%s (the labels are %q)", i, p, suggest.DidYouMean(p, present), present)
 		}
 	}
 	for i, label := range labels {
@@ -297,19 +296,4 @@ func fingerprint(m *prepared.Manifest, d spec.Data) string {
 	}
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:])
-}
-
-// didYouMean suggests the nearest of known, if no more than a third of the
-// word's letters are wrong.
-func didYouMean(word string, known []string) string {
-	best, distance := "", max(len(word)/3, 1)+1
-	for _, k := range known {
-		if d := levenshtein.ComputeDistance(word, k); d < distance {
-			best, distance = k, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowbench/data/suggest"
 	"flowbench/train"
 )
 
@@ -49,7 +50,7 @@ func decode(v value, path string, into reflect.Value) *Error {
 
 // fieldError puts a FieldError at its place.
 func (p place) fieldError(e *train.FieldError) *Error {
-	return p.errorf(e.Field, "%s%s", e.Problem, didYouMean(e.Got, e.OneOf))
+	return p.errorf(e.Field, "%s%s", e.Problem, suggest.DidYouMean(e.Got, e.OneOf))
 }
 
 // place is where path below v was written, or the nearest thing above it. Paths
@@ -105,7 +106,7 @@ func suggestKey(path, key string, fields []structField) string {
 	for _, f := range fields {
 		names = append(names, f.name)
 	}
-	if near := didYouMean(key, names); near != "" {
+	if near := suggest.DidYouMean(key, names); near != "" {
 		return near
 	}
 	for _, l := range leaves() {

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-
-	"github.com/agnivade/levenshtein"
 )
 
 // An Error is one thing wrong with a spec and the place where it was written.
@@ -88,24 +86,4 @@ func window(line string, column int) (string, int) {
 		}
 	}
 	return string(runes), min(column, len(runes)+1)
-}
-
-// didYouMean is a question to put behind a problem, or nothing where no
-// candidate is near: two letters of a short word or a third of a long one may
-// be wrong. The first of equally near candidates wins.
-func didYouMean(word string, candidates []string) string {
-	n := len(word)
-	if n > 64 {
-		return ""
-	}
-	best, nearest := "", 1+max(n/3, min(n/2, 2))
-	for _, c := range candidates {
-		if d := levenshtein.ComputeDistance(strings.ToLower(word), strings.ToLower(c)); d < nearest {
-			best, nearest = c, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
 }

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"flowbench/data/suggest"
 )
 
 func (ps *Parameters) read(v value, path string) *Error {
@@ -99,7 +101,7 @@ func (p *Parameter) readRange(form parameterForm, field leaf) *Error {
 	p.Distribution = form.Distribution.text
 	if !slices.Contains(Distributions(), p.Distribution) {
 		return form.Distribution.at.errorf(p.Path, "distribution is %s, must be one of %s%s", form.Distribution.describe(),
-			strings.Join(Distributions(), ", "), didYouMean(p.Distribution, Distributions()))
+			strings.Join(Distributions(), ", "), suggest.DidYouMean(p.Distribution, Distributions()))
 	}
 	if p.Whole && !drawsWhole(p.Distribution) {
 		return form.Distribution.at.errorf(p.Path, "holds whole numbers, which %s does not draw: write int_%s", p.Distribution, p.Distribution)

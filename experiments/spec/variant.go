@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"flowbench/data/suggest"
 )
 
 func (vs *Variants) read(v value, path string) *Error {
@@ -78,7 +80,7 @@ func sweptField(e entry) (leaf, *Error) {
 
 // suggestPath looks for a near path, then for one that ends in the word.
 func suggestPath(word string, paths []string) string {
-	if near := didYouMean(word, paths); near != "" {
+	if near := suggest.DidYouMean(word, paths); near != "" {
 		return near
 	}
 	for _, p := range paths {

@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
+	"flowbench/data/suggest"
 )
 
 // Error says what is wrong with a condition and where.
@@ -54,25 +54,10 @@ func (f *Filter) Check(known func(name string) bool, candidates []string) error 
 	var wrong error
 	f.root.walk(func(c *comparison) {
 		if wrong == nil && !known(c.name) {
-			wrong = &Error{f.text, c.at + 1, fmt.Sprintf("there is no parameter or metric %s%s", c.name, DidYouMean(c.name, candidates))}
+			wrong = &Error{f.text, c.at + 1, fmt.Sprintf("there is no parameter or metric %s%s", c.name, suggest.DidYouMean(c.name, candidates))}
 		}
 	})
 	return wrong
-}
-
-// DidYouMean is a question to put behind a problem, or nothing where no candidate
-// is near: a third of the word's letters may be wrong.
-func DidYouMean(word string, candidates []string) string {
-	best, nearest := "", 1+max(len(word)/3, 1)
-	for _, known := range candidates {
-		if d := levenshtein.ComputeDistance(word, known); d < nearest {
-			best, nearest = known, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s?", best)
 }
 
 type node interface {

@@ -96,7 +96,7 @@ func TestCheck(t *testing.T) {
 	}
 	known := []string{"recall", "model.kind"}
 	err = f.Check(func(name string) bool { return slices.Contains(known, name) }, known)
-	if err == nil || !strings.Contains(err.Error(), "character 13: there is no parameter or metric model.kin; did you mean model.kind?") {
+	if err == nil || !strings.Contains(err.Error(), "character 13: there is no parameter or metric model.kin; did you mean \"model.kind\"?") {
 		t.Error(err)
 	}
 	if !slices.Equal(f.Names(), []string{"recall", "model.kin"}) {

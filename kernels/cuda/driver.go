@@ -23,7 +23,7 @@ type Launch struct {
 	Args   []byte // the kernel's only parameter, a struct
 }
 
-// Driver is one device. Its calls take effect in their order; only CopyOut and
+// Driver is one device. Its calls take effect in their order; only copies and
 // Close wait. A Driver is not safe for concurrent use.
 type Driver interface {
 	Device() Device

@@ -44,11 +44,18 @@ func Kernels() []string {
 	}
 	var names []string
 	for _, image := range images {
-		for _, found := range entry.FindAllStringSubmatch(image, -1) {
-			names = append(names, found[1])
-		}
+		names = append(names, Entries(image)...)
 	}
 	slices.Sort(names)
+	return names
+}
+
+// Entries names the kernels of an image, in its order.
+func Entries(image string) []string {
+	var names []string
+	for _, found := range entry.FindAllStringSubmatch(image, -1) {
+		names = append(names, found[1])
+	}
 	return names
 }
 

@@ -3,6 +3,7 @@
 package nvidia
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"runtime"
@@ -99,24 +100,46 @@ func (d *Driver) load() error {
 		return err
 	}
 	for _, image := range images {
-		m, err := cu.LoadData(image)
-		if err != nil {
+		if err := d.loadModule(image); err != nil {
 			return fmt.Errorf("nvidia: loading the kernels on %s: %w", d.device.Name, err)
 		}
-		d.modules = append(d.modules, m)
 	}
 	d.stream, err = cu.MakeStream(cu.NonBlocking)
 	return err
 }
 
+// loadModule has the driver compile PTX and finds its kernels, all of them: while a
+// graph is recorded the driver may not load any.
+func (d *Driver) loadModule(image string) error {
+	said := make([]byte, 8<<10)
+	m, err := cu.LoadDataEx(image, &cu.JITErrorLogBuffer{Buffer: said})
+	runtime.KeepAlive(said) // the driver has its address alone
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(bytes.Trim(said, "\x00")))
+	}
+	d.modules = append(d.modules, m)
+	for _, name := range cuda.Entries(image) {
+		f, err := m.Function(name)
+		if err == nil {
+			err = allowShared(f, d.device.SharedPerBlock)
+		}
+		if err != nil {
+			return fmt.Errorf("kernel %s: %w", name, err)
+		}
+		d.functions[name] = f
+	}
+	return nil
+}
+
 // enter makes the device's context the calling thread's until the returned
-// function is called.
-func (d *Driver) enter() (leave func()) {
+// function is called. It fails where earlier work has broken the context.
+func (d *Driver) enter() (leave func(), err error) {
 	runtime.LockOSThread()
 	if err := cu.SetCurrentContext(d.context); err != nil {
-		panic("nvidia: a context that was opened cannot be entered: " + err.Error())
+		runtime.UnlockOSThread()
+		return nil, d.fault("entering its context", err)
 	}
-	return runtime.UnlockOSThread
+	return runtime.UnlockOSThread, nil
 }
 
 func (d *Driver) Device() cuda.Device { return d.device }
@@ -127,7 +150,11 @@ func (d *Driver) fault(what string, err error) error {
 }
 
 func (d *Driver) Allocate(bytes int) (cuda.Pointer, error) {
-	defer d.enter()()
+	leave, err := d.enter()
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
 	p, err := cu.MemAlloc(int64(bytes))
 	if err == cu.OutOfMemory {
 		free, _, _ := cu.MemInfo()
@@ -142,7 +169,11 @@ func (d *Driver) Allocate(bytes int) (cuda.Pointer, error) {
 
 // Memory asks the driver, which counts what other processes hold as well.
 func (d *Driver) Memory() (int, error) {
-	defer d.enter()()
+	leave, err := d.enter()
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
 	free, _, err := cu.MemInfo()
 	if err != nil {
 		return 0, d.fault("asking for free memory", err)
@@ -151,28 +182,48 @@ func (d *Driver) Memory() (int, error) {
 }
 
 func (d *Driver) Free(p cuda.Pointer) error {
-	defer d.enter()()
+	leave, err := d.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if !d.live[p] {
 		return fmt.Errorf("nvidia: free of %#x, which is not allocated", uint64(p))
 	}
 	delete(d.live, p)
-	return cu.MemFree(cu.DevicePtr(p))
+	if err := cu.MemFree(cu.DevicePtr(p)); err != nil {
+		return d.fault("freeing memory", err)
+	}
+	return nil
 }
 
+// CopyIn waits until the copy is made: where a device reads pageable memory by
+// itself, an asynchronous copy would read src after its owner has changed it.
 func (d *Driver) CopyIn(dst cuda.Pointer, src []byte) error {
 	if len(src) == 0 {
 		return nil
 	}
-	defer d.enter()()
-	// From pageable memory the driver has copied src away before it returns.
-	if err := cu.MemcpyHtoDAsync(cu.DevicePtr(dst), unsafe.Pointer(&src[0]), int64(len(src)), d.stream); err != nil {
+	leave, err := d.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	err = cu.MemcpyHtoDAsync(cu.DevicePtr(dst), unsafe.Pointer(&src[0]), int64(len(src)), d.stream)
+	if err == nil {
+		err = d.stream.Synchronize()
+	}
+	if err != nil {
 		return d.fault("copying to the device", err)
 	}
 	return nil
 }
 
 func (d *Driver) CopyOut(dst []byte, src cuda.Pointer) error {
-	defer d.enter()()
+	leave, err := d.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if err := d.stream.Synchronize(); err != nil {
 		return d.fault("running kernels", err)
 	}
@@ -186,7 +237,11 @@ func (d *Driver) CopyOut(dst []byte, src cuda.Pointer) error {
 }
 
 func (d *Driver) Launch(l cuda.Launch) error {
-	defer d.enter()()
+	leave, err := d.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	return d.launch(l)
 }
 
@@ -194,9 +249,9 @@ func (d *Driver) Launch(l cuda.Launch) error {
 // one after the other: a struct is that many parameters, and the kernel, which
 // has one, reads it from where the first lies.
 func (d *Driver) launch(l cuda.Launch) error {
-	f, err := d.function(l.Kernel)
-	if err != nil {
-		return err
+	f, ok := d.functions[l.Kernel]
+	if !ok {
+		return fmt.Errorf("nvidia: there is no kernel %s", l.Kernel)
 	}
 	if len(l.Args)%8 != 0 {
 		return fmt.Errorf("nvidia: the parameter of kernel %s has %d bytes, which are not whole words", l.Kernel, len(l.Args))
@@ -211,26 +266,12 @@ func (d *Driver) launch(l cuda.Launch) error {
 	return nil
 }
 
-func (d *Driver) function(name string) (cu.Function, error) {
-	if f, ok := d.functions[name]; ok {
-		return f, nil
-	}
-	for _, m := range d.modules {
-		f, err := m.Function(name)
-		if err == nil {
-			if err := allowShared(f, d.device.SharedPerBlock); err != nil {
-				return f, err
-			}
-			d.functions[name] = f
-			return f, nil
-		}
-	}
-	return cu.Function{}, fmt.Errorf("nvidia: there is no kernel %s", name)
-}
-
 // Close frees what is left on the device and closes it.
 func (d *Driver) Close() error {
-	leave := d.enter()
+	leave, err := d.enter()
+	if err != nil {
+		return err
+	}
 	defer leave()
 	var failed []error
 	for p := range d.live {

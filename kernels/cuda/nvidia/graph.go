@@ -41,20 +41,24 @@ import (
 	"flowbench/kernels/cuda"
 )
 
-// failure is an error of the driver's own functions.
-func failure(what string, r C.CUresult) error {
+// failure is what the driver says of a call that cu lacks.
+func failure(r C.CUresult) error {
 	if r == C.CUDA_SUCCESS {
 		return nil
 	}
-	return fmt.Errorf("nvidia: %s: %s (error %d)", what, C.GoString(C.reason(r)), int(r))
+	return fmt.Errorf("%s (error %d)", C.GoString(C.reason(r)), int(r))
 }
 
 // Record makes a CUDA graph of the launches.
 func (d *Driver) Record(launches []cuda.Launch) (cuda.Graph, error) {
-	defer d.enter()()
-	stream := unsafe.Pointer(d.stream.C())
-	if err := failure("recording", C.beginCapture(stream)); err != nil {
+	leave, err := d.enter()
+	if err != nil {
 		return nil, err
+	}
+	defer leave()
+	stream := unsafe.Pointer(d.stream.C())
+	if err := failure(C.beginCapture(stream)); err != nil {
+		return nil, d.fault("recording", err)
 	}
 	for _, l := range launches {
 		if err := d.launch(l); err != nil {
@@ -64,8 +68,8 @@ func (d *Driver) Record(launches []cuda.Launch) (cuda.Graph, error) {
 		}
 	}
 	g := &graph{driver: d}
-	if err := failure("recording", C.endCapture(stream, &g.exec)); err != nil {
-		return nil, err
+	if err := failure(C.endCapture(stream, &g.exec)); err != nil {
+		return nil, d.fault("recording", err)
 	}
 	return g, nil
 }
@@ -76,21 +80,34 @@ type graph struct {
 }
 
 func (g *graph) Replay() error {
-	defer g.driver.enter()()
-	err := failure("replaying a step", C.replay(g.exec, unsafe.Pointer(g.driver.stream.C())))
+	leave, err := g.driver.enter()
 	if err != nil {
-		return &cuda.FaultError{Device: g.driver.device, Err: err}
+		return err
+	}
+	defer leave()
+	if err := failure(C.replay(g.exec, unsafe.Pointer(g.driver.stream.C()))); err != nil {
+		return g.driver.fault("replaying a step", err)
 	}
 	return nil
 }
 
 func (g *graph) Close() error {
-	defer g.driver.enter()()
-	return failure("destroying a graph", C.cuGraphExecDestroy(g.exec))
+	leave, err := g.driver.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := failure(C.cuGraphExecDestroy(g.exec)); err != nil {
+		return g.driver.fault("destroying a graph", err)
+	}
+	return nil
 }
 
 // allowShared lets a function use as much shared memory as the device gives a block.
 func allowShared(f cu.Function, bytes int) error {
 	handle := *(*unsafe.Pointer)(unsafe.Pointer(&f)) // a Function is its handle
-	return failure("raising the limit of shared memory", C.allowShared(handle, C.int(bytes)))
+	if err := failure(C.allowShared(handle, C.int(bytes))); err != nil {
+		return fmt.Errorf("raising the limit of shared memory to %d bytes: %w", bytes, err)
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -71,13 +72,16 @@ func runBenchGPU(c *cli.Context) error {
 		Driver: driver, Matrix: matrix, Rounds: c.Int("repeat"), During: c.Duration("during"), Progress: show,
 		Cases: bench.GPUCases(orElse(c.IntSlice("batch"), []int{256, 1024, 8192}), trials),
 	}
+	if c.Bool("json") {
+		gpu.Done = func(r bench.GPUResult) error { return bench.WriteJSON(c.App.Writer, []bench.GPUResult{r}) }
+	}
 	results, err := gpu.Run(c.Context)
 	done()
-	if err != nil {
-		return interrupted(c, err)
+	if !c.Bool("json") && len(results) > 0 {
+		err = errors.Join(err, bench.WriteGPU(c.App.Writer, results))
 	}
-	if c.Bool("json") {
-		return bench.WriteJSON(c.App.Writer, results)
+	if err != nil && c.Context.Err() != nil {
+		return fmt.Errorf("interrupted; %d of %d cases were measured", len(results), len(gpu.Cases))
 	}
-	return bench.WriteGPU(c.App.Writer, results)
+	return err
 }

@@ -48,8 +48,10 @@ type GPU struct {
 	Matrix   *Matrix
 	Cases    []GPUCase
 	Rounds   int
-	During   time.Duration // of one measurement, about
+	During   time.Duration // of one measurement, at least
 	Progress Progress
+	// Done is told of a case as soon as it is measured: what comes after may fail.
+	Done func(GPUResult) error
 }
 
 // GPUResult is a timed case: the median of its rounds. An order is one step with
@@ -62,62 +64,80 @@ type GPUResult struct {
 	SamplesPerSecond float64 `json:"samples_per_second"`
 	StepMicroseconds float64 `json:"step_microseconds"` // of all trials together
 	GFlops           float64 `json:"gflops"`
+	StepFlops        float64 `json:"step_flops"` // of its matrix products, all trials together
+	StepBytes        float64 `json:"step_bytes"` // that it moves through device memory at least
 	Repeats          int     `json:"repeats"`
 	Device           string  `json:"device"`
 	UUID             string  `json:"uuid"`
 	Driver           string  `json:"driver"`
 }
 
-// Run measures every case in every round.
+// Run measures one case after the other, each in all its rounds. What is measured
+// before an error is returned with it.
 func (g *GPU) Run(ctx context.Context) ([]GPUResult, error) {
 	rows := g.Matrix.list()
-	rates := make([][]float64, len(g.Cases))
-	for round := range g.Rounds {
-		for i, c := range g.Cases {
-			g.Progress.report(round*len(g.Cases)+i, g.Rounds*len(g.Cases), c.String())
-			rate, err := g.measure(ctx, c, rows)
-			if err != nil {
-				return nil, fmt.Errorf("%v: %w", c, err)
-			}
-			rates[i] = append(rates[i], rate)
-		}
-	}
-	device := g.Driver.Device()
-	results := make([]GPUResult, len(g.Cases))
+	var results []GPUResult
 	for i, c := range g.Cases {
-		r := median(rates[i])
-		results[i] = GPUResult{
-			Work: c.Network.Work, Batch: c.Batch, Trials: c.Trials, Plan: c.plan(),
-			SamplesPerSecond: r, Repeats: len(rates[i]),
-			Device: device.Name, UUID: device.UUID, Driver: device.DriverVersion,
+		g.Progress.report(i, len(g.Cases), c.String())
+		rates, err := g.measure(ctx, c, rows)
+		if err != nil {
+			return results, fmt.Errorf("%v: %w", c, err)
 		}
-		if c.Order {
-			results[i].Work, results[i].Batch, results[i].Trials = "order", len(rows), 1
-		} else {
-			results[i].GFlops = r * c.Network.flops() / 1e9
+		r := g.result(c, rates, len(rows))
+		results = append(results, r)
+		if g.Done != nil {
+			if err := g.Done(r); err != nil {
+				return results, err
+			}
 		}
-		results[i].StepMicroseconds = 1e6 * float64(results[i].Batch*results[i].Trials) / r
 	}
 	return results, nil
+}
+
+// result is that of a case with these rates of samples a second, on so many rows.
+func (g *GPU) result(c GPUCase, rates []float64, rows int) GPUResult {
+	device := g.Driver.Device()
+	r := GPUResult{
+		Work: c.Network.Work, Batch: c.Batch, Trials: c.Trials, Plan: c.plan(),
+		SamplesPerSecond: median(rates), Repeats: len(rates),
+		Device: device.Name, UUID: device.UUID, Driver: device.DriverVersion,
+	}
+	if c.Order {
+		r.Work, r.Batch, r.Trials = "order", rows, 1
+	} else {
+		r.GFlops = r.SamplesPerSecond * c.Network.flops() / 1e9
+		r.StepFlops = float64(c.Batch*c.Trials) * c.Network.flops()
+		r.StepBytes = float64(c.Trials) * c.bytes()
+	}
+	r.StepMicroseconds = 1e6 * float64(r.Batch*r.Trials) / r.SamplesPerSecond
+	return r
+}
+
+// bytes is what a step of one trial moves through device memory at least: its rows,
+// and for every parameter Adam's two moments, there and back; the parameter too
+// where it does not stay in a multiprocessor.
+func (c GPUCase) bytes() float64 {
+	words := 4
+	if !c.Fleet {
+		words = 6
+	}
+	return 4 * float64(c.Batch*c.Network.cells()+words*c.Network.parameters())
 }
 
 // run takes steps on every trial at once.
 type run func(batches [][]kernels.Batch) error
 
-// measure doubles the steps of a run until one lasts long enough.
-func (g *GPU) measure(ctx context.Context, c GPUCase, rows []int32) (float64, error) {
+// measure returns the rates of a case's rounds, in samples a second.
+func (g *GPU) measure(ctx context.Context, c GPUCase, rows []int32) ([]float64, error) {
 	if c.Order {
 		return g.measureOrder(ctx, rows)
 	}
 	trainers, run, closeAll, err := g.open(c, rows)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer closeAll()
-	for steps := warmUp; ; steps *= 2 {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
+	return g.rates(ctx, warmUp, c.Batch*c.Trials, math.MaxInt32/c.Batch/4, func(steps int) (time.Duration, error) {
 		batches := make([][]kernels.Batch, len(trainers))
 		for i, t := range trainers {
 			for range steps {
@@ -125,38 +145,48 @@ func (g *GPU) measure(ctx context.Context, c GPUCase, rows []int32) (float64, er
 			}
 		}
 		start := time.Now()
-		if err := run(batches); err != nil {
-			return 0, err
-		}
-		if took := time.Since(start); took > g.During || steps > math.MaxInt32/c.Batch/4 {
-			return float64(steps*c.Batch*c.Trials) / took.Seconds(), nil
-		}
-	}
+		err := run(batches)
+		return time.Since(start), err
+	})
 }
 
-// measureOrder doubles the epochs that are put in order in a run until one lasts
-// long enough, and returns rows a second.
-func (g *GPU) measureOrder(ctx context.Context, rows []int32) (rate float64, err error) {
+// measureOrder puts epochs in order, and returns rows a second.
+func (g *GPU) measureOrder(ctx context.Context, rows []int32) (rates []float64, err error) {
 	epoch, err := cuda.New(g.Driver).NewEpoch(&kernels.Order{Rows: rows, Batch: len(rows), Seed: seed})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, epoch.Close()) }()
 	if err := epoch.Draw(warmUp); err != nil {
-		return 0, err
+		return nil, err
 	}
-	for times := 1; ; times *= 2 {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
+	return g.rates(ctx, 1, len(rows), math.MaxInt32/4, func(times int) (time.Duration, error) {
 		start := time.Now()
-		if err := epoch.Draw(times); err != nil {
-			return 0, err
+		err := epoch.Draw(times)
+		return time.Since(start), err
+	})
+}
+
+// rates doubles the times that something is done, from so many up to about most,
+// until that lasts long enough, and returns what each round then makes of it:
+// samples a second, where one time is so many.
+func (g *GPU) rates(ctx context.Context, from, samples, most int, do func(times int) (time.Duration, error)) ([]float64, error) {
+	var rates []float64
+	for times := from; len(rates) < g.Rounds; {
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
-		if took := time.Since(start); took > g.During || times > math.MaxInt32/4 {
-			return float64(times*len(rows)) / took.Seconds(), nil
+		took, err := do(times)
+		if err != nil {
+			return nil, err
 		}
+		if len(rates) == 0 && took < g.During && times <= most {
+			times *= 2
+			continue
+		}
+		rates = append(rates, float64(times)*float64(samples)/took.Seconds())
 	}
+	return rates, nil
 }
 
 // open compiles the trials of a case and says how they run.

@@ -54,6 +54,24 @@ func (n Network) flops() float64 {
 	return 2 * float64(products-sizes[0]*sizes[1])
 }
 
+// parameters is how many weights and biases there are.
+func (n Network) parameters() int {
+	sizes := slices.Concat([]int{Cols}, n.Hidden, []int{n.outputs()})
+	count := 0
+	for i, width := range sizes[1:] {
+		count += (sizes[i] + 1) * width
+	}
+	return count
+}
+
+// cells is how many values a sample has, its target among them.
+func (n Network) cells() int {
+	if n.Work == "dnn" {
+		return Cols + 1
+	}
+	return Cols // which an autoencoder has for its targets, too
+}
+
 // model builds and lowers the network as training does.
 func (n Network) model(batch int, classWeight []float32) (*graph.Model, *kernels.Program, error) {
 	objective := graph.Objective{Kind: kernels.MSE}

@@ -55,7 +55,8 @@ type gate struct {
 	Others   int               `json:"neighbours"`
 	Parts    []part            `json:"parts"`
 	Bench    []bench.GPUResult `json:"bench"`
-	Ruler    []string          `json:"ruler"` // what gpu_torch.py printed
+	Ceilings []string          `json:"ceilings"` // what ceilings.py printed
+	Ruler    []string          `json:"ruler"`    // what gpu_torch.py printed
 	RulerT32 []string          `json:"ruler_tf32"`
 }
 
@@ -95,6 +96,8 @@ func markdown(g *gate) ([]byte, error) {
 	view := struct {
 		Gate             *gate
 		Single, Together []comparison
+		Ceilings         *ceilings
+		Floors           []floor
 	}{Gate: g}
 	if g != nil {
 		ruler, err := parseRuler(g.Ruler)
@@ -102,6 +105,10 @@ func markdown(g *gate) ([]byte, error) {
 			return nil, err
 		}
 		view.Single, view.Together = compare(g.Bench, ruler)
+		if view.Ceilings, err = parseCeilings(g.Ceilings); err != nil {
+			return nil, err
+		}
+		view.Floors = view.Ceilings.floors(g.Bench)
 	}
 	t, err := template.New("bench").Funcs(template.FuncMap{"count": count}).Parse(page)
 	if err != nil {

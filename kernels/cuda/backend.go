@@ -3,7 +3,6 @@ package cuda
 import (
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"unsafe"
 
@@ -210,7 +209,7 @@ func (c *compiler) zeroed(bytes int) (Pointer, error) {
 		return 0, err
 	}
 	c.owned = append(c.owned, p)
-	return p, c.driver.CopyIn(p, make([]byte, bytes))
+	return p, c.driver.Zero(p, bytes)
 }
 
 // constant copies v to the device.
@@ -286,11 +285,4 @@ type control struct {
 	corrected         float32
 	correction        float32
 	n, training, sick int32
-}
-
-// corrections are Adam's, as kernels.Update says.
-func corrections(u kernels.Update, b kernels.Batch) (corrected, correction float32) {
-	t := float64(b.Step)
-	return float32(float64(b.LearningRate) / (1 - math.Pow(float64(u.Beta1), t))),
-		float32(1 / math.Sqrt(1-math.Pow(float64(u.Beta2), t)))
 }

@@ -36,6 +36,8 @@ type Driver interface {
 	Memory() (free int, err error)
 	CopyIn(dst Pointer, src []byte) error
 	CopyOut(dst []byte, src Pointer) error
+	// Zero makes the bytes from dst on zero.
+	Zero(dst Pointer, bytes int) error
 	Launch(Launch) error
 	// Record makes one unit of launches that are to be repeated.
 	Record([]Launch) (Graph, error)

@@ -19,8 +19,10 @@ type Fleet struct {
 	shared   int  // bytes of shared memory a block needs
 	keep     bool // leave what a step computes in the arenas
 	owned    []Pointer
-	memory   Pointer // what a call sends and fetches
-	size     int     // bytes there
+	memory   Pointer      // what a call sends and fetches
+	size     int          // bytes there
+	cargo    cargo        // what it sends
+	raw      []stepResult // what it fetches
 }
 
 // ErrNotForFleet is wrapped by the errors of NewFleet that mean that the programs
@@ -101,44 +103,57 @@ func (f *Fleet) Train(batches [][]kernels.Batch) ([][]kernels.StepResult, error)
 	if len(batches) != len(f.machines) {
 		return nil, fmt.Errorf("cuda: batches for %d machines, want %d", len(batches), len(f.machines))
 	}
-	for i, m := range f.machines {
-		if err := m.checkAll(batches[i]); err != nil {
+	wrong := make([]error, len(batches))
+	inParallel(len(batches), func(i int) { wrong[i] = f.machines[i].checkAll(batches[i]) })
+	for i, err := range wrong {
+		if err != nil {
 			return nil, fmt.Errorf("machine %d: %w", i, err)
 		}
 	}
-	f.backend.turn.Lock()
-	defer f.backend.turn.Unlock()
-	return f.runAll(batches)
+	return f.trainChecked(batches)
 }
 
-// runAll takes all steps in one launch, or in as few as memory has room for.
-func (f *Fleet) runAll(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
-	results, counts := make([][]kernels.StepResult, len(batches)), make([]int, len(batches))
+// trainChecked is Train of batches, some for each machine, that checkAll has passed.
+func (f *Fleet) trainChecked(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
+	f.backend.turn.Lock()
+	defer f.backend.turn.Unlock()
+	results := make([][]kernels.StepResult, len(batches))
+	inParallel(len(batches), func(i int) {
+		results[i] = slices.Repeat([]kernels.StepResult{noResult}, len(batches[i]))
+	})
+	if err := f.runAll(batches, results); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// runAll takes all steps in one launch, or in as few as memory has room for. The
+// results are none so far.
+func (f *Fleet) runAll(batches [][]kernels.Batch, results [][]kernels.StepResult) error {
+	counts := make([]int, len(batches))
 	for i, list := range batches {
 		counts[i] = len(list)
-		results[i] = slices.Repeat([]kernels.StepResult{noResult}, len(list))
 	}
 	steps := newPasses(counts)
 	for {
 		part := steps.next(counts, func(i, from, n int) int { return f.machines[i].fits(batches[i][from : from+n]) })
 		if part == nil {
-			return results, nil
+			return nil
 		}
-		some := make([][]kernels.Batch, len(batches))
+		some, into := make([][]kernels.Batch, len(batches)), make([][]kernels.StepResult, len(batches))
 		for i, n := range part {
-			some[i] = batches[i][steps.done[i]:][:n]
+			some[i], into[i] = batches[i][steps.done[i]:][:n], results[i][steps.done[i]:][:n]
 		}
-		got, err := f.run(some)
+		err := f.run(some, into)
 		if err != nil && outOfMemory(err) && f.shrink(steps, part, planFewerSteps, err) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i, n := range part {
-			copy(results[i][steps.done[i]:], got[i])
 			steps.done[i] += n
-			if stopped(got[i]) {
+			if stopped(into[i]) {
 				steps.done[i] = counts[i]
 			}
 		}
@@ -160,37 +175,34 @@ func (f *Fleet) shrink(p *passes, part []int, pieces string, why error) bool {
 // run launches the kernel once, for machines that have steps. What it needs goes to
 // the device in one piece, and what the steps report comes back in one. Where memory
 // is lacking, no step has run.
-func (f *Fleet) run(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
-	var trials []fleetTrial
-	var cargo cargo
-	reports, total := make([]int, len(batches)), 0
-	for i, list := range batches {
-		reports[i] = total
-		total += len(list)
-		if len(list) == 0 {
-			continue
-		}
-		t := f.plans[i]
-		if err := f.load(&t, f.machines[i], list, &cargo); err != nil {
-			return nil, err
-		}
-		t.results = Pointer(reports[i]) * Pointer(unsafe.Sizeof(stepResult{}))
-		trials = append(trials, t)
-	}
-	raw := make([]stepResult, total)
-	at, list := load(&cargo, raw), cargo.reserve(len(bytesOf(trials)))
-	base, err := f.room(len(cargo.bytes))
+func (f *Fleet) run(batches [][]kernels.Batch, results [][]kernels.StepResult) error {
+	loads, err := f.loads(batches)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for i := range trials {
-		t := &trials[i]
-		t.rows, t.orders, t.steps, t.results = t.rows+base, t.orders+base, t.steps+base, t.results+base+at
+	c, total := &f.cargo, 0
+	c.empty()
+	for i := range loads {
+		loads[i].reserve(c)
+		total += len(loads[i].batches)
 	}
-	copy(cargo.bytes[list:], bytesOf(trials))
+	list := reserve[fleetTrial](c, len(loads))
+	f.raw = slices.Grow(f.raw[:0], total)[:total]
+	reports, size := c.end(), len(bytesOf(f.raw))
+	base, err := f.room(int(reports) + size)
+	if err != nil {
+		return err
+	}
+	reports += base
+	c.pack()
+	trials := within[fleetTrial](c, list, len(loads))
+	inParallel(len(loads), func(i int) { trials[i] = loads[i].fill(c, base, reports, f.keep) })
 	driver := f.backend.driver
-	if err := driver.CopyIn(base, cargo.bytes); err != nil {
-		return nil, err
+	if err := driver.CopyIn(base, c.bytes()); err != nil {
+		return err
+	}
+	if err := driver.Zero(reports, size); err != nil { // for steps that do not run
+		return err
 	}
 	f.launched("fleet", func(i int) bool { return len(batches[i]) > 0 })
 	err = driver.Launch(Launch{
@@ -198,34 +210,12 @@ func (f *Fleet) run(batches [][]kernels.Batch) ([][]kernels.StepResult, error) {
 		Args: bytesOf([]fleetArgs{{trials: base + list}}),
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := driver.CopyOut(bytesOf(raw), base+at); err != nil {
-		return nil, err
+	if err := driver.CopyOut(bytesOf(f.raw), reports); err != nil {
+		return err
 	}
-	results := make([][]kernels.StepResult, len(batches))
-	for i := range batches {
-		if results[i], err = f.collect(f.machines[i], raw[reports[i]:], batches[i]); err != nil {
-			return nil, err
-		}
-	}
-	return results, nil
-}
-
-// cargo is memory on its way to the device; places in it are aligned to 16 bytes.
-type cargo struct{ bytes []byte }
-
-func (c *cargo) reserve(n int) Pointer {
-	at := (len(c.bytes) + 15) / 16 * 16
-	c.bytes = append(c.bytes, make([]byte, at+n-len(c.bytes))...)
-	return Pointer(at)
-}
-
-// load adds v and returns its place.
-func load[T any](c *cargo, v []T) Pointer {
-	at := c.reserve(len(bytesOf(v)))
-	copy(c.bytes[at:], bytesOf(v))
-	return at
+	return f.collect(loads, batches, results)
 }
 
 // room is the Fleet's own memory on the device, made larger where it must be.
@@ -247,46 +237,34 @@ func (f *Fleet) room(bytes int) (Pointer, error) {
 	return p, err
 }
 
-// load loads a trial's steps, at least one, their orders, and rows that are given.
-// The places are those in the cargo until it is known where that goes.
-func (f *Fleet) load(t *fleetTrial, m *machine, batches []kernels.Batch, c *cargo) error {
-	batches, err := m.local(batches)
-	if err != nil {
-		return err
-	}
-	t.count, t.seed = int32(len(batches)), batches[0].Seed
-	t.x, t.targets = m.source()
-	if f.keep {
-		t.keep = 1
-	}
-	orders, of, err := m.orders(batches)
-	if err != nil {
-		return err
-	}
-	var rows []int32
-	steps := make([]fleetStep, len(batches))
-	for i, b := range batches {
-		steps[i] = fleetStep{step: b.Step, order: int32(of[i]), first: int32(b.First), n: int32(b.Len()), rate: b.LearningRate}
-		steps[i].corrected, steps[i].correction = corrections(m.optimizer, b)
-		if b.Order == nil {
-			steps[i].first = int32(len(rows))
+// collect turns what the device says of the machines' steps into results, which are
+// none so far.
+func (f *Fleet) collect(loads []fleetLoad, batches [][]kernels.Batch, results [][]kernels.StepResult) error {
+	fine := make([]int, len(loads))
+	inParallel(len(loads), func(i int) { fine[i] = reportFine(results[loads[i].index], f.raw[loads[i].reports:]) })
+	for i, l := range loads {
+		into, raw := results[l.index], f.raw[l.reports:]
+		for s := fine[i]; s < len(into); s++ {
+			if err := f.report(l.machine, &into[s], raw[s], batches[l.index][s]); err != nil {
+				return err
+			}
 		}
-		rows = append(rows, b.Rows...)
 	}
-	t.rows, t.orders, t.steps = load(c, rows), load(c, orders), load(c, steps)
 	return nil
 }
 
-// collect turns what the device says of a machine's steps into results.
-func (f *Fleet) collect(m *machine, raw []stepResult, batches []kernels.Batch) ([]kernels.StepResult, error) {
-	results := make([]kernels.StepResult, len(batches))
+// reportFine is machine.report for the steps before the first that is not finite,
+// and says how many those are.
+func reportFine(results []kernels.StepResult, raw []stepResult) int {
 	for i := range results {
-		results[i] = noResult
-		if err := f.report(m, &results[i], raw[i], batches[i]); err != nil {
-			return nil, err
+		if raw[i].sick != 0 {
+			return i
+		}
+		if raw[i].done != 0 {
+			results[i].Loss = raw[i].loss
 		}
 	}
-	return results, nil
+	return len(results)
 }
 
 // report is machine.report, but where the step was not kept and changed no

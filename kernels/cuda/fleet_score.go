@@ -61,9 +61,10 @@ func (f *Fleet) scoreAll(rows [][]int32, dst [][]float32) error {
 // score launches the kernel once, for machines that have rows.
 func (f *Fleet) score(rows [][]int32, dst [][]float32) error {
 	var trials []fleetTrial
-	var cargo cargo
+	c := &f.cargo
+	c.empty()
 	most, outputs := 0, 0
-	var places []int
+	var sent [][]int32
 	var into [][]float32
 	for i, m := range f.machines {
 		if len(rows[i]) == 0 {
@@ -74,26 +75,26 @@ func (f *Fleet) score(rows [][]int32, dst [][]float32) error {
 			return err
 		}
 		t := f.plans[i]
-		t.count, t.rows = int32(len(local)), load(&cargo, local)
+		t.count, t.rows, t.output = int32(len(local)), reserve[int32](c, len(local)), Pointer(4*outputs)
 		t.x, _ = m.source()
 		most = max(most, blocks(len(local), int(t.tile)))
-		places, into, trials = append(places, outputs), append(into, dst[i]), append(trials, t)
+		sent, into, trials = append(sent, local), append(into, dst[i]), append(trials, t)
 		outputs += len(dst[i])
 	}
-	list := cargo.reserve(len(bytesOf(trials)))
-	sent := len(cargo.bytes)
-	at := (sent + 15) / 16 * 16
-	base, err := f.room(at + 4*outputs)
+	list, output := reserve[fleetTrial](c, len(trials)), c.end()
+	base, err := f.room(int(output) + 4*outputs)
 	if err != nil {
 		return err
 	}
+	c.pack()
 	for i := range trials {
 		t := &trials[i]
-		t.rows, t.output = t.rows+base, base+Pointer(at+4*places[i])
+		copy(within[int32](c, t.rows, len(sent[i])), sent[i])
+		t.rows, t.output = t.rows+base, t.output+base+output
 	}
-	copy(cargo.bytes[list:], bytesOf(trials))
+	copy(within[fleetTrial](c, list, len(trials)), trials)
 	driver := f.backend.driver
-	if err := driver.CopyIn(base, cargo.bytes); err != nil {
+	if err := driver.CopyIn(base, c.bytes()); err != nil {
 		return err
 	}
 	f.launched("fleet_score", func(i int) bool { return len(rows[i]) > 0 })

@@ -119,8 +119,9 @@ func (g *Group) work() {
 // wrong are left out.
 func (g *Group) serve(all []*request) {
 	var train, score []*request
+	inParallel(len(all), func(i int) { all[i].err = all[i].check() })
 	for _, r := range all {
-		if r.err = r.check(); r.err != nil {
+		if r.err != nil {
 			continue
 		}
 		if r.dst != nil {
@@ -175,7 +176,7 @@ func (g *Group) trainFleet(list []*request) ([][]kernels.StepResult, error) {
 	for i, r := range list {
 		batches[i] = r.batches
 	}
-	results, err := f.Train(batches)
+	results, err := f.trainChecked(batches)
 	return results, errors.Join(err, f.Close())
 }
 

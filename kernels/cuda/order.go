@@ -106,35 +106,49 @@ func (held lists) on(o *kernels.Order) order {
 	}
 }
 
-// orders holds the Orders of a call's batches and returns them as the device sees
-// them, each once, with the one of each batch: -1 where its rows are given.
-func (m *machine) orders(batches []kernels.Batch) (all []order, of []int, err error) {
-	var distinct []*kernels.Order
-	number := map[*kernels.Order]int{}
-	of = make([]int, len(batches))
-	for i, b := range batches {
-		of[i] = -1
-		if b.Order == nil {
-			continue
+// orderSet numbers Orders from 0 on as they come.
+type orderSet struct {
+	list []*kernels.Order
+	of   map[*kernels.Order]int32
+	last *kernels.Order // that number was asked for; the steps of an epoch have one
+	its  int32
+}
+
+// number is an Order's; -1 for nil.
+func (s *orderSet) number(o *kernels.Order) int32 {
+	if o == nil {
+		return -1
+	}
+	if o == s.last {
+		return s.its
+	}
+	k, ok := s.of[o]
+	if !ok {
+		if s.of == nil {
+			s.of = map[*kernels.Order]int32{}
 		}
-		k, ok := number[b.Order]
-		if !ok {
-			k = len(distinct)
-			number[b.Order] = k
-			distinct = append(distinct, b.Order)
-		}
-		of[i] = k
+		k = int32(len(s.list))
+		s.of[o] = k
+		s.list = append(s.list, o)
 	}
-	if len(distinct) == 0 {
-		return nil, of, nil
+	s.last, s.its = o, k
+	return k
+}
+
+// holdAll holds the Orders of a call and returns them as the device sees them. Where
+// there are none it holds what it held.
+func (m *machine) holdAll(orders []*kernels.Order) ([]order, error) {
+	if len(orders) == 0 {
+		return nil, nil
 	}
-	if err := m.backend.hold(m.lists, distinct); err != nil {
-		return nil, nil, err
+	if err := m.backend.hold(m.lists, orders); err != nil {
+		return nil, err
 	}
-	for _, o := range distinct {
-		all = append(all, m.lists.on(o))
+	all := make([]order, len(orders))
+	for i, o := range orders {
+		all[i] = m.lists.on(o)
 	}
-	return all, of, nil
+	return all, nil
 }
 
 // checkOrder says which row of an Order's lists cannot be trained on. What the

@@ -156,13 +156,15 @@ type room struct {
 // enqueue sends steps to the device, and with them the rows of those batches whose
 // rows are given.
 func (m *machine) enqueue(batches []kernels.Batch) error {
-	orders, of, err := m.orders(batches)
-	if err != nil {
-		return err
-	}
+	var set orderSet
 	var given []int32
 	for _, b := range batches {
+		set.number(b.Order)
 		given = append(given, b.Rows...)
+	}
+	orders, err := m.holdAll(set.list)
+	if err != nil {
+		return err
 	}
 	q := &m.queue
 	steps, results := make([]sequenceStep, len(batches)), make([]stepResult, len(batches))
@@ -182,9 +184,9 @@ func (m *machine) enqueue(batches []kernels.Batch) error {
 			seed: b.Seed, step: b.Step, rate: b.LearningRate, training: 1, n: int32(b.Len()),
 			rows: rows, x: x, targets: y,
 		}
-		s.control.corrected, s.control.correction = corrections(m.optimizer, b)
+		s.control.corrected, s.control.correction = newBias(m.optimizer.Beta1, m.optimizer.Beta2, b.Step).corrections(b.LearningRate)
 		rows += Pointer(4 * len(b.Rows))
-		if k := of[i]; k >= 0 {
+		if k := set.number(b.Order); k >= 0 {
 			s.control.rows, s.first = m.rows, int32(b.First)
 			s.order = q.orders.at + Pointer(k)*Pointer(unsafe.Sizeof(order{}))
 		}

@@ -84,6 +84,11 @@ func (e *Emulator) CopyOut(dst []byte, src cuda.Pointer) error {
 	return nil
 }
 
+func (e *Emulator) Zero(dst cuda.Pointer, bytes int) error {
+	clear(unsafe.Slice((*byte)(address(dst)), bytes))
+	return nil
+}
+
 // Launch runs a kernel to its end.
 func (e *Emulator) Launch(l cuda.Launch) error {
 	engine.Lock()

@@ -284,3 +284,18 @@ func (d *Driver) Close() error {
 	}
 	return errors.Join(append(failed, d.context.Destroy())...)
 }
+
+func (d *Driver) Zero(dst cuda.Pointer, bytes int) error {
+	if bytes == 0 {
+		return nil
+	}
+	leave, err := d.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := cu.MemsetD8Async(cu.DevicePtr(dst), 0, int64(bytes), d.stream); err != nil {
+		return d.fault("zeroing memory", err)
+	}
+	return nil
+}

@@ -17,3 +17,27 @@ func FleetMemory(p *kernels.Program, limit int) (bytes int, ahead bool) {
 	}
 	return bytes, plan.trial.sharedNext >= 0
 }
+
+// Corrections are what a Fleet sends for the steps of machines with these optimizers,
+// and how many steps it computes the biases of.
+func Corrections(optimizers []kernels.Update, batches [][]kernels.Batch) (sent [][][2]float32, computed int) {
+	loads := make([]fleetLoad, len(batches))
+	for i := range loads {
+		loads[i] = fleetLoad{machine: &machine{optimizer: optimizers[i]}, batches: batches[i]}
+		loads[i].survey()
+	}
+	shareBiases(loads)
+	seen := map[*biases]bool{}
+	sent = make([][][2]float32, len(batches))
+	for i, l := range loads {
+		if !seen[l.biases] {
+			computed += len(l.biases.known)
+		}
+		seen[l.biases] = true
+		for _, b := range batches[i] {
+			corrected, correction := l.biases.at(b.Step).corrections(b.LearningRate)
+			sent[i] = append(sent[i], [2]float32{corrected, correction})
+		}
+	}
+	return sent, computed
+}

@@ -94,3 +94,16 @@ func TestPlantedFaults(t *testing.T) {
 		}
 	}
 }
+
+// Zero must reach the last of its bytes and none behind it.
+func TestZero(t *testing.T) {
+	e := New()
+	p := place(t, e, []float32{1, 2, 3, 4})
+	got := make([]float32, 4)
+	if err := errors.Join(e.Zero(p+4, 8), e.Zero(p, 0), e.CopyOut(bytesOf(got), p), e.Free(p), e.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if want := [4]float32{1, 0, 0, 4}; [4]float32(got) != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

@@ -182,7 +182,7 @@ __device__ __forceinline__ void update(Block &b) {
 		float p[few] = {}, g[few] = {}, m1[few] = {}, m2[few] = {}; // a rule without a moment leaves it 0
 		UNROLL for (int i = 0; i < few; i++) {
 			if (e[i] < 0) continue;
-			p[i] = b.shared[at[i]], g[i] = b.grads[grad[i]];
+			p[i] = parameter(b, s, e[i], at[i]), g[i] = b.grads[grad[i]];
 			if (s.m1 >= 0) m1[i] = arena[s.m1 + e[i]];
 			if (s.m2 >= 0) m2[i] = arena[s.m2 + e[i]];
 		}
@@ -190,7 +190,7 @@ __device__ __forceinline__ void update(Block &b) {
 		UNROLL for (int i = 0; i < few; i++) {
 			fine &= isFinite(p[i]) & isFinite(m1[i]) & isFinite(m2[i]);
 			if (e[i] < 0) continue;
-			b.shared[at[i]] = p[i];
+			parameter(b, s, e[i], at[i]) = p[i];
 			if (s.m1 >= 0) arena[s.m1 + e[i]] = m1[i];
 			if (s.m2 >= 0) arena[s.m2 + e[i]] = m2[i];
 		}
@@ -247,7 +247,7 @@ KERNEL(fleet, FleetArgs, fleetThreads) {
 	Block b = {t, {}, memory, t.grads ? t.grads : memory + t.params, nullptr, 0, 0, false};
 	double *part = reinterpret_cast<double *>(memory + t.sharedEnd);
 	b.sick = reinterpret_cast<int *>(part + fleetThreads);
-	eachParameter(t, [&](const Params &s, int e, int at, int) { memory[at] = t.arena[s.p + e]; });
+	loadParameters(t, memory);
 	for (int s = 0; s < t.count; s++) {
 		const FleetStep &step = t.steps[s];
 		b.c.seed = t.seed, b.c.step = step.step, b.c.n = step.n, b.c.training = 1;
@@ -271,7 +271,9 @@ KERNEL(fleet, FleetArgs, fleetThreads) {
 		if (sick) break;
 	}
 	copyWait<0>(); // for what a step that does not come would have read
-	eachParameter(t, [&](const Params &s, int e, int at, int) { t.arena[s.p + e] = memory[at]; });
+	eachParameter(t, [&](const Params &s, int e, int at, int) {
+		if (s.shared >= 0) t.arena[s.p + e] = memory[at];
+	});
 }
 
 // fleet_score leaves what the networks say of rows in FleetTrial.output. The rows of
@@ -285,7 +287,7 @@ KERNEL(fleet_score, FleetArgs, fleetThreads) {
 	int tiles = (t.count + t.tile - 1) / t.tile, each = (tiles + a.parts - 1) / a.parts * t.tile;
 	int first = blockIdx.x * each, end = min(first + each, t.count);
 	if (threadIdx.x == 0) *b.sick = nothingSick;
-	eachParameter(t, [&](const Params &s, int e, int at, int) { memory[at] = t.arena[s.p + e]; });
+	loadParameters(t, memory);
 	__syncthreads();
 	const FleetLayer &last = t.layer[t.layers - 1];
 	for (b.first = first; b.first < end; b.first += t.tile) {

@@ -20,7 +20,8 @@ struct FleetStep {
 // FleetLayer is one kernels.Dense with its gradient. Offsets called shared count
 // float32 in the block's memory, those called grad in the gradients, the others in
 // the trial's arena; -1 is none. Rows in the first two begin at multiples of four
-// float32 and end with what nobody may use.
+// float32 and end with what nobody may use. Where the first layer's weights do not fit
+// into shared memory, sharedW is -1, and they stay in the arena.
 struct FleetLayer {
 	int in, out;
 	int stride, gradStride, pitch; // from row to row of weights, of their gradient, of outputs
@@ -97,6 +98,11 @@ __device__ __forceinline__ Params paramsOf(const FleetLayer &l, bool biases) {
 	return {l.in * l.out, l.out, l.w, l.dw, l.m1w, l.m2w, l.sharedW, l.stride, l.gradW, l.gradStride, l.backward, l.decayW};
 }
 
+// parameter is element e of Params, whose place in shared memory would be at.
+__device__ __forceinline__ float &parameter(const Block &b, const Params &s, int e, int at) {
+	return s.shared >= 0 ? b.shared[at] : b.t.arena[s.p + e];
+}
+
 // Walk goes through the elements of Params, fleetThreads at a time, of which this
 // thread's is one, and divides only once.
 struct Walk {
@@ -132,4 +138,11 @@ __device__ __forceinline__ void eachFew(const FleetTrial &t, Each each) {
 template <class Each>
 __device__ __forceinline__ void eachParameter(const FleetTrial &t, Each each) {
 	eachFew<1>(t, [&](const Params &s, const int *e, const int *at, const int *grad) { each(s, e[0], at[0], grad[0]); });
+}
+
+// loadParameters brings the parameters of a network into shared memory.
+__device__ __forceinline__ void loadParameters(const FleetTrial &t, float *shared) {
+	eachParameter(t, [&](const Params &s, int e, int at, int) {
+		if (s.shared >= 0) shared[at] = t.arena[s.p + e];
+	});
 }

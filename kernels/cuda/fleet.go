@@ -67,7 +67,7 @@ func (f *Fleet) add(m *machine) error {
 		return err
 	}
 	f.shared = max(f.shared, shared)
-	if p.apart {
+	if p.layout.gradientsApart {
 		if p.grads, err = f.allocate(4 * int(p.trial.gradients)); err != nil {
 			return err
 		}

@@ -75,14 +75,14 @@ __device__ __forceinline__ void rectify(Block &b, const FleetLayer &l, float sum
 
 // forwardProduct leaves the sums of a layer where its outputs belong, or the outputs,
 // where its epilogue is plain.
-__device__ __forceinline__ void forwardProduct(Block &b, const FleetLayer &l, Input x, bool plain) {
+__device__ __forceinline__ void forwardProduct(Block &b, const FleetLayer &l, Input x, const float *w, bool plain) {
 	atBestHeight(b.rows, l.out, [&](auto height) {
 		constexpr int R = decltype(height)::rows;
 		eachPart<R>(b.rows, l.out, [&](int i, int j, int) {
 			float sum[R][4] = {};
 			Along<R> left;
 			UNROLL for (int r = 0; r < R; r++) left.at[r] = b.shared + x.shared + min(i + r, b.rows - 1) * x.pitch;
-			Across<4> right = {{b.shared + l.sharedW + 4 * j}, l.stride};
+			Across<4> right = {{w + 4 * j}, l.stride};
 			addTerms<R>(sum, l.in, left, right);
 			if (plain) rectify<R>(b, l, sum, 4 * j);
 			float *y = b.shared + l.sharedY + i * l.pitch + 4 * j;
@@ -97,7 +97,11 @@ __device__ __forceinline__ void forwardProduct(Block &b, const FleetLayer &l, In
 __device__ __forceinline__ void forwardLayer(Block &b, int index) {
 	const FleetLayer l = b.t.layer[index];
 	bool plain = isPlain(b, l) && l.sharedZ < 0;
-	forwardProduct(b, l, inputOf(b, index), plain);
+	if (l.sharedW >= 0) { // one of the two is not a pointer of which the compiler knows what it points to
+		forwardProduct(b, l, inputOf(b, index), b.shared + l.sharedW, plain);
+	} else {
+		forwardProduct(b, l, inputOf(b, index), b.t.arena + l.w, plain);
+	}
 	if (!plain) {
 		eachFour(b, l, [&](int at, int i, int j, int count) { activateFour(b, l, at, i, j, count); });
 		__syncthreads();

@@ -57,7 +57,7 @@ type fleetPlan struct {
 	machine *machine
 	program *kernels.Program
 	trial   fleetTrial
-	apart   bool // gradients do not fit into shared memory
+	layout  layout
 	grads   Pointer
 	in      kernels.Loss
 	clean   bool // the loss compares with the table, which noise has changed
@@ -176,22 +176,55 @@ func (p *fleetPlan) update(in kernels.Update, at int32) {
 	}
 }
 
-// place lays out shared memory of at most limit bytes: parameters, gradients if
-// they fit, and as large a tile as does. Rows start apart in the banks where that
-// makes no tile smaller. It returns the bytes.
-func (p *fleetPlan) place(limit int) (int, error) {
-	for _, apart := range []bool{false, true} {
-		for _, tile := range []int32{mostTile, 48, 32, 16, 8} {
-			for _, spread := range []bool{true, false} {
-				if bytes := p.placeTile(tile, apart, spread); bytes <= limit {
-					p.apart = apart
-					return p.placeNext(bytes, limit), nil
+// layout says what of a network is in shared memory beside the tile, and how.
+type layout struct {
+	tile           int32
+	gradientsApart bool // in device memory
+	firstApart     bool // so are the weights of the first layer, which only the way forward reads
+	spreadWeights  bool // rows start apart in the banks, see pitch
+	spreadOutputs  bool
+}
+
+// layouts are all that may be tried, the best first. Where the gradients are apart,
+// all of them are read and written once a tile, which is then worth being large.
+func layouts(yield func(layout) bool) {
+	for _, l := range []struct {
+		gradientsApart, firstApart bool
+		tiles                      []int32
+	}{
+		{false, false, []int32{mostTile, 48, 32, 16, 8}},
+		{true, false, []int32{mostTile, 48, 32}},
+		{true, true, []int32{mostTile, 48, 32}},
+		{true, false, []int32{16, 8}},
+		{true, true, []int32{16, 8}},
+	} {
+		for _, tile := range l.tiles {
+			for spread := 2; spread >= 0; spread-- {
+				if !yield(layout{tile, l.gradientsApart, l.firstApart, spread > 0, spread > 1}) {
+					return
 				}
 			}
 		}
 	}
-	return 0, fmt.Errorf("%w: %d parameters and the smallest tile need %d bytes of shared memory, the device gives a block %d",
-		ErrNotForFleet, p.trial.params, p.placeTile(8, true, false), limit)
+}
+
+// place lays out shared memory of at most limit bytes: parameters, gradients if
+// they fit, and as large a tile as does. Rows start apart in the banks where that
+// makes no tile smaller. It returns the bytes.
+func (p *fleetPlan) place(limit int) (int, error) {
+	least := 0
+	for l := range layouts {
+		if first := p.trial.layer[0]; l.firstApart && (first.out%4 != 0 || first.w%4 != 0) {
+			continue // four neighbours are moved at once
+		}
+		least = p.placeTile(l)
+		if least <= limit {
+			p.layout = l
+			return p.placeNext(least, limit), nil
+		}
+	}
+	return 0, fmt.Errorf("%w: parameters and the smallest tile need %d bytes of shared memory, the device gives a block %d",
+		ErrNotForFleet, least, limit)
 }
 
 // pitch is how far apart rows of so many float32 start: at multiples of four, which
@@ -209,14 +242,18 @@ func pitch(cols int32, spread bool) int32 {
 
 // placeParameters lays out parameters, and gradients, wherever these are. The first
 // layer's weights are never read row beside row.
-func (p *fleetPlan) placeParameters(spread bool) {
+func (p *fleetPlan) placeParameters(how layout) {
 	t := &p.trial
 	t.params, t.gradients = 0, 0
 	for i := range t.layers {
 		l := &t.layer[i]
-		l.stride, l.gradStride = pitch(l.out, spread && i > 0), pitch(l.out, false)
+		l.stride, l.gradStride = pitch(l.out, how.spreadWeights && i > 0), pitch(l.out, false)
 		l.sharedW, l.gradW, l.sharedB, l.gradB = t.params, t.gradients, -1, -1
-		t.params += l.in * l.stride
+		if i == 0 && how.firstApart {
+			l.sharedW, l.stride = -1, l.out
+		} else {
+			t.params += l.in * l.stride
+		}
 		t.gradients += l.in * l.gradStride
 		if l.b >= 0 {
 			l.sharedB, l.gradB = t.params, t.gradients
@@ -226,17 +263,17 @@ func (p *fleetPlan) placeParameters(spread bool) {
 	}
 }
 
-func (p *fleetPlan) placeTile(tile int32, apart, spread bool) int {
+func (p *fleetPlan) placeTile(how layout) int {
 	t := &p.trial
-	t.tile = tile
-	p.placeParameters(spread)
+	t.tile = how.tile
+	p.placeParameters(how)
 	end := t.params
-	if !apart {
+	if !how.gradientsApart {
 		end += t.gradients
 	}
 	take := func(pitch int32) int32 {
 		at := end
-		end += tile * pitch
+		end += t.tile * pitch
 		return at
 	}
 	t.inputPitch = pitch(t.inputs, false) // all lanes of a warp read one row
@@ -246,7 +283,7 @@ func (p *fleetPlan) placeTile(tile int32, apart, spread bool) int {
 	}
 	for i := range t.layers {
 		l := &t.layer[i]
-		l.pitch = pitch(l.out, spread)
+		l.pitch = pitch(l.out, how.spreadOutputs)
 		l.sharedY, l.sharedZ = take(l.pitch), -1
 		if l.z >= 0 {
 			l.sharedZ = take(l.pitch)

@@ -68,3 +68,20 @@ func TestFleetShapesEqualCPU(t *testing.T) {
 		})
 	}
 }
+
+// A tile is what a block's speed hangs on: the networks that are trained most must have
+// large ones in the memory that compute capability 9.0 gives a block.
+func TestFleetTiles(t *testing.T) {
+	for name, c := range map[string]struct {
+		p    *kernels.Program
+		tile int
+	}{
+		"78-128-64-32-1":       {kernelstest.DNN(512), 48},
+		"78-64-32-16-32-64-78": {kernelstest.Autoencoder(512), 48},
+		"78-256-128-1":         {chain(512, kernels.ReLU, 0, kernels.BCE, 256, 128), 48},
+	} {
+		if _, tile, ahead := cuda.FleetPlace(c.p, 227<<10); tile != c.tile || !ahead {
+			t.Errorf("%s: %d rows at a time, want %d; rows are fetched ahead: %v", name, tile, c.tile, ahead)
+		}
+	}
+}

@@ -189,34 +189,35 @@ __device__ __forceinline__ void addFours(float *to, int stride, int rows, float 
 	}
 }
 
-// addWeightGradient adds the tile's share to the gradient of a layer's weights.
-__device__ __forceinline__ void addWeightGradient(Block &b, const FleetLayer &l, Input x) {
-	auto add = [&](auto height) {
-		constexpr int R = decltype(height)::rows;
-		eachPart<R>(l.in, l.out, [&](int i, int j, int) {
-			float sum[R][4] = {};
-			Across<R> left;
-			left.pitch = x.pitch;
-			UNROLL for (int r = 0; r < R / 4; r++) left.at[r] = b.shared + x.shared + min(i + 4 * r, x.pitch - 4);
-			Across<4> right = {{b.shared + l.sharedY + 4 * j}, l.pitch};
-			addTerms<R>(sum, b.rows, left, right);
-			int at = l.gradW + i * l.gradStride + 4 * j;
-			if (b.t.grads) {
-				addFours<R>(b.t.grads + at, l.gradStride, l.in - i, sum);
-			} else { // the compiler knows that this is shared memory
-				addFours<R>(b.shared + b.t.params + at, l.gradStride, l.in - i, sum);
-			}
-		});
-	};
-	// Four rows go to shared memory five times for four cycles of arithmetic.
-	if (4 * turns<8>(l.in, l.out) <= 5 * turns<4>(l.in, l.out)) {
-		add(Height<8>());
-	} else {
-		add(Height<4>());
-	}
+// tallRows is how many rows of a weight gradient go to the threads eight at a time:
+// what fills all threads, and the rest too unless four at a time are faster, although
+// those go to shared memory five times for four cycles of arithmetic.
+__device__ __forceinline__ int tallRows(int rows, int cols) {
+	int whole = max(fleetThreads / ((cols + 3) / 4), 1) * 8, rest = rows % whole;
+	return 4 * turns<8>(rest, cols) <= 5 * turns<4>(rest, cols) ? rows : rows - rest;
 }
 
-// addBiasGradient is for the last threads, as the first have the most to do with weights.
+// addWeightGradient adds the tile's share to rows of the gradient of a layer's weights,
+// R of them a thread.
+template <int R>
+__device__ __forceinline__ void addWeightGradient(Block &b, const FleetLayer &l, Input x, int from, int to) {
+	eachPart<R>(to - from, l.out, [&](int row, int j, int) {
+		int i = from + row, at = l.gradW + i * l.gradStride + 4 * j;
+		float sum[R][4] = {};
+		Across<R> left;
+		left.pitch = x.pitch;
+		UNROLL for (int r = 0; r < R / 4; r++) left.at[r] = b.shared + x.shared + min(i + 4 * r, x.pitch - 4);
+		Across<4> right = {{b.shared + l.sharedY + 4 * j}, l.pitch};
+		addTerms<R>(sum, b.rows, left, right);
+		if (b.t.grads) {
+			addFours<R>(b.t.grads + at, l.gradStride, to - i, sum);
+		} else { // the compiler knows that this is shared memory
+			addFours<R>(b.shared + b.t.params + at, l.gradStride, to - i, sum);
+		}
+	});
+}
+
+// addBiasGradient is for the last threads: the first may have more weights.
 __device__ __forceinline__ void addBiasGradient(Block &b, const FleetLayer &l) {
 	for (int j = fleetThreads - 1 - threadIdx.x; j < l.out; j += fleetThreads) {
 		const float *dz = b.shared + l.sharedY + j;
@@ -236,7 +237,10 @@ __device__ __forceinline__ void addBiasGradient(Block &b, const FleetLayer &l) {
 // input's gradient down.
 __device__ __forceinline__ void backwardLayer(Block &b, int index) {
 	const FleetLayer l = b.t.layer[index];
-	addWeightGradient(b, l, inputOf(b, index));
+	Input x = inputOf(b, index);
+	int tall = tallRows(l.in, l.out);
+	addWeightGradient<8>(b, l, x, 0, tall);
+	addWeightGradient<4>(b, l, x, tall, l.in);
 	if (l.sharedB >= 0) addBiasGradient(b, l);
 	__syncthreads();
 	if (index == 0) return;

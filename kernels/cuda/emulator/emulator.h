@@ -135,6 +135,7 @@ inline int atomicMin(int *p, int v) {
 	return old;
 }
 inline int min(int a, int b) { return a < b ? a : b; }
+inline int max(int a, int b) { return a > b ? a : b; }
 // A volatile product is rounded before it is added to anything.
 inline float __fmul_rn(float a, float b) {
 	volatile float product = a * b;

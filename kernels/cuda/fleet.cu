@@ -4,8 +4,8 @@
 // makes no difference to a trial.
 #include "fleet_layer.cuh"
 
-// fetch begins to copy rows of the Table, a warp a row, to a place in shared memory.
-// All addresses are asked for before the first row is.
+// fetch begins to copy rows of the Table, a warp a row, to a place in shared memory,
+// and their targets. All addresses are asked for before the first row is.
 __device__ __forceinline__ void fetch(const Block &b, int place, const int *rows, int count) {
 	const FleetTrial &t = b.t;
 	int warp = threadIdx.x / 32, lane = threadIdx.x % 32, row[mostTile / fleetWarps];
@@ -16,6 +16,7 @@ __device__ __forceinline__ void fetch(const Block &b, int place, const int *rows
 		const float *from = t.x + (long long)row[r] * t.inputs;
 		float *to = b.shared + place + i * t.inputPitch;
 		ROLLED for (int j = lane; j < t.inputs; j += 32) copyAsync<4>(to + j, from + j);
+		if (lane == 0 && b.c.training && t.sharedLabels >= 0) copyAsync<4>(b.shared + t.sharedLabels + i, t.targets + row[r]);
 	}
 	copyCommit();
 }
@@ -100,27 +101,29 @@ __device__ __forceinline__ void gather(Block &b) {
 	__syncthreads();
 }
 
-// regressionRows is lossRows of MSE and Huber: gradients are shared out element by
-// element, sums row by row, in the order of the columns.
+// regressionRows is lossRows of MSE and Huber: the first threads have a row each, whose
+// loss is a sum in the order of its columns, the others share out the gradients.
 __device__ __forceinline__ void regressionRows(Block &b, double *part) {
 	const FleetTrial &t = b.t;
 	const FleetLayer l = t.layer[t.layers - 1];
 	const LossRule rule = t.loss;
 	const float *clean = b.shared + (t.sharedClean >= 0 ? t.sharedClean : t.sharedInput), *y = b.shared + l.sharedY;
 	float *d = b.shared + t.sharedLoss;
-	int pitch = t.inputPitch;
+	int pitch = t.inputPitch, thread = threadIdx.x;
+	if (thread < mostTile) {
+		if (thread >= b.rows) return;
+		double sum = 0;
+		for (int j = 0; j < l.out; j++) sum += deviation(rule, j, y[thread * l.pitch + j], clean[thread * pitch + j]).value;
+		part[thread] = sum / l.out;
+		return;
+	}
 	bool fine = true;
-	for (int e = threadIdx.x; e < b.rows * l.out; e += fleetThreads) {
+	for (int e = thread - mostTile; e < b.rows * l.out; e += fleetThreads - mostTile) {
 		int i = e / l.out, j = e % l.out, at = i * l.pitch + j;
 		d[at] = (float)(deviation(rule, j, y[at], clean[i * pitch + j]).slope / ((double)l.out * b.c.n));
 		fine &= isFinite(d[at]);
 	}
 	note(b, t.lossInstruction, fine);
-	for (int i = threadIdx.x; i < b.rows; i += fleetThreads) {
-		double sum = 0;
-		for (int j = 0; j < l.out; j++) sum += deviation(rule, j, y[i * l.pitch + j], clean[i * pitch + j]).value;
-		part[i] = sum / l.out;
-	}
 }
 
 // classRows is lossRows of the losses of classes, a row a thread.
@@ -128,7 +131,7 @@ __device__ __forceinline__ void classRows(Block &b, double *part) {
 	const FleetTrial &t = b.t;
 	const FleetLayer l = t.layer[t.layers - 1];
 	for (int i = threadIdx.x; i < b.rows; i += fleetThreads) {
-		int label = (int)t.targets[b.c.rows[b.first + i]];
+		int label = (int)b.shared[t.sharedLabels + i];
 		float *d = b.shared + t.sharedLoss + i * l.pitch;
 		part[i] = rowLoss(t.loss, d, b.shared + l.sharedY + i * l.pitch, label, nullptr, b.c.n);
 		bool fine = true;
@@ -137,17 +140,22 @@ __device__ __forceinline__ void classRows(Block &b, double *part) {
 	}
 }
 
-// lossRows leaves the gradient in the prediction at sharedLoss and returns the
-// tile's loss, added up in the order of its rows, in thread 0.
-__device__ __forceinline__ double lossRows(Block &b, double *part) {
+// lossRows leaves the gradient in the prediction at sharedLoss and the rows' losses in
+// part.
+__device__ __forceinline__ void lossRows(Block &b, double *part) {
 	if (b.t.loss.kind == mse || b.t.loss.kind == huber) {
 		regressionRows(b, part);
 	} else {
 		classRows(b, part);
 	}
 	__syncthreads();
+}
+
+// tileLoss is the sum of the rows' losses, in their order, in lossThread: one that has
+// little else to do on the way back through a narrow last layer.
+__device__ __forceinline__ double tileLoss(const Block &b, const double *part) {
 	double sum = 0;
-	if (threadIdx.x == 0) {
+	if (threadIdx.x == lossThread) {
 		for (int i = 0; i < b.rows; i++) sum += part[i];
 	}
 	return sum;
@@ -217,7 +225,7 @@ __device__ __forceinline__ void keepGradients(Block &b) {
 }
 
 // gradients takes the step's batch through the network, a tile at a time, and
-// returns the sum of the rows' losses in thread 0.
+// returns the sum of the rows' losses in lossThread.
 __device__ __forceinline__ double gradients(Block &b, double *part, int s) {
 	const FleetTrial &t = b.t;
 	const float zeros[4] = {};
@@ -228,8 +236,9 @@ __device__ __forceinline__ double gradients(Block &b, double *part, int s) {
 		b.rows = min(t.tile, b.c.n - b.first);
 		gather(b);
 		ROLLED for (int l = 0; l < t.layers; l++) forwardLayer(b, l);
-		loss += lossRows(b, part);
+		lossRows(b, part);
 		lossGradient(b);
+		loss += tileLoss(b, part);
 		ROLLED for (int l = t.layers - 1; l >= 0; l--) {
 			if (l == 0) fetchNext(b, s);
 			backwardLayer(b, l);
@@ -256,7 +265,7 @@ KERNEL(fleet, FleetArgs, fleetThreads) {
 		b.c.rate = step.rate, b.c.corrected = step.corrected, b.c.correction = step.correction;
 		if (threadIdx.x == 0) *b.sick = nothingSick;
 		double loss = gradients(b, part, s) / step.n;
-		if (threadIdx.x == 0 && !(fabs(loss) <= 1.7976931348623157e308)) atomicMin(b.sick, t.lossInstruction);
+		if (threadIdx.x == lossThread && !(fabs(loss) <= 1.7976931348623157e308)) atomicMin(b.sick, t.lossInstruction);
 		__syncthreads();
 		bool fine = *b.sick == nothingSick;
 		__syncthreads(); // all have read it before the update may change it
@@ -266,7 +275,7 @@ KERNEL(fleet, FleetArgs, fleetThreads) {
 			update(b);
 		}
 		bool sick = *b.sick != nothingSick;
-		if (threadIdx.x == 0) t.results[s] = {loss, sick ? *b.sick + 1 : 0, 1};
+		if (threadIdx.x == lossThread) t.results[s] = {loss, sick ? *b.sick + 1 : 0, 1};
 		__syncthreads();
 		if (sick) break;
 	}

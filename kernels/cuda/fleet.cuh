@@ -6,7 +6,7 @@
 #include "order.cuh"
 #include "update.cuh"
 
-enum { fleetThreads = 256, fleetWarps = fleetThreads / 32, mostLayers = 8, mostTile = 64, nothingSick = 0x7FFFFFFF };
+enum { fleetThreads = 256, fleetWarps = fleetThreads / 32, mostLayers = 8, mostTile = 64, lossThread = fleetThreads / 2, nothingSick = 0x7FFFFFFF };
 
 // FleetStep is one step of a trial. Its batch of n is from first on in FleetTrial.rows,
 // or, where order is not negative, at the places of one of FleetTrial.orders.
@@ -51,6 +51,7 @@ struct FleetTrial {
 	int layers, inputs, params, gradients; // the latter two: float32 in shared memory or apart
 	int inputPitch;                        // from row to row of the input
 	int sharedInput, sharedClean, sharedLoss, sharedEnd; // clean: the input before noise; loss: d(prediction)
+	int sharedLabels; // the tile's targets; -1: of a loss that compares with the Table
 	int sharedNext; // the next tile's rows while the first layer's gradient is computed; -1: there is no room
 	int keep;                                            // leave activations and gradients in the arena
 	int noisy, corruptY, corruptInstruction, lossInstruction, clipInstruction, updateInstruction;

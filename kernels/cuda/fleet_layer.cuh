@@ -154,7 +154,7 @@ __device__ __forceinline__ void setSlopes(Block &b, const FleetLayer &l) {
 
 // handDown makes the gradient of a layer's sums, in their place, of R×4 gradients of
 // its outputs, whose columns are across apart. There are slopes, or outputs of a ReLU.
-// What lies outside stands for its neighbour and is not written. All loads come
+// A column outside stands for the thread's first, and is not written. All loads come
 // first, so that a thread waits once.
 template <int R, bool slopes>
 __device__ __forceinline__ void handDown(Block &b, const FleetLayer &l, float above[R][4], int i, int j, int across, int instruction) {
@@ -162,7 +162,7 @@ __device__ __forceinline__ void handDown(Block &b, const FleetLayer &l, float ab
 	float *at[4], was[R][4];
 	bool fineAbove = true, fine = true;
 	UNROLL for (int q = 0; q < 4; q++) {
-		at[q] = b.shared + l.sharedY + min(j + q * across, l.out - 1);
+		at[q] = b.shared + l.sharedY + j + (j + q * across < l.out ? q * across : 0);
 		UNROLL for (int r = 0; r < R; r++) was[r][q] = at[q][min(i + r, b.rows - 1) * l.pitch];
 	}
 	UNROLL for (int r = 0; r < R; r++) {

@@ -36,7 +36,7 @@ type fleetTrial struct {
 	count, tile, layers, inputs, params, gradients                                           int32
 	inputPitch                                                                               int32
 	sharedInput, sharedClean, sharedLoss, sharedEnd                                          int32
-	sharedNext                                                                               int32
+	sharedLabels, sharedNext                                                                 int32
 	keep                                                                                     int32
 	noisy, corruptY, corruptInstruction, lossInstruction, clipInstruction, updateInstruction int32
 	sigma, maskRate                                                                          float32
@@ -280,6 +280,10 @@ func (p *fleetPlan) placeTile(how layout) int {
 	t.sharedInput, t.sharedClean = take(t.inputPitch), -1
 	if p.clean {
 		t.sharedClean = take(t.inputPitch)
+	}
+	t.sharedLabels = -1
+	if p.in.Kind == kernels.BCE || p.in.Kind == kernels.SoftmaxCE {
+		t.sharedLabels = take(1)
 	}
 	for i := range t.layers {
 		l := &t.layer[i]

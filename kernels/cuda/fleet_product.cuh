@@ -1,13 +1,12 @@
 // The products of a fleet's layers: both operands in shared memory, R×4 elements a
 // thread, an element's terms in ascending order.
 //
-// What decides is how often a warp goes to shared memory. A multiprocessor serves
-// 128 bytes there in a cycle and multiplies 128 times (CUDA C++ Programming Guide,
-// throughput of arithmetic instructions, 9.0), so of 4 terms a thread's R×4 elements
-// have 4·R cycles in a scheduler, in which a warp may be served R times 4 as each of
-// the four schedulers has one. Four floats at once of one address for the whole warp
-// cost one service, of 32 addresses four: an operand of R rows that the lanes share
-// costs R, one of 4 columns each sixteen, R+16 against 4·R.
+// What decides is how often a warp goes to shared memory, which serves 128 bytes in a
+// cycle, while each of the four schedulers has a warp multiply (CUDA C++ Programming
+// Guide, compute capability 9.0). Four terms of R×4 elements are 16·R multiplications
+// of a scheduler, in whose time it is served 4·R times. R rows that all lanes share
+// cost R services, and four columns of each of 32 lanes 16, where no two of eight
+// lanes meet in a bank: 22 of 24 where R is 6, and 24 of 32 where it is 8.
 #pragma once
 #include "common.cuh"
 
@@ -79,8 +78,8 @@ __device__ __forceinline__ void eachPart(int rows, int cols, Part part) {
 	ROLLED for (int p = threadIdx.x; p < down * across; p += fleetThreads) part(p / across * R, p % across, across);
 }
 
-// turns is how many elements of a column the busiest of the four schedulers has to
-// add up, with parts of R×4 elements to a thread.
+// turns is how many rows the busiest of the four schedulers has a thread add up, one
+// after the other, with parts of R×4 elements.
 template <int R>
 __device__ __forceinline__ int turns(int rows, int cols) {
 	return ((rows + R - 1) / R * ((cols + 3) / 4) + 127) / 128 * R;

@@ -5,9 +5,9 @@ import "flowbench/kernels"
 // Keep makes the Fleet leave what a step computes where the Machines can read it.
 func (f *Fleet) Keep() { f.keep = true }
 
-// FleetMemory is what a block needs for p of at most limit bytes, and whether it
-// fetches rows ahead.
-func FleetMemory(p *kernels.Program, limit int) (bytes int, ahead bool) {
+// FleetPlace is what a block needs for p of at most limit bytes, how many rows it takes
+// at a time, and whether it fetches rows ahead.
+func FleetPlace(p *kernels.Program, limit int) (bytes, tile int, ahead bool) {
 	plan, err := newFleetPlan(&machine{program: p})
 	if err == nil {
 		bytes, err = plan.place(limit)
@@ -15,7 +15,7 @@ func FleetMemory(p *kernels.Program, limit int) (bytes int, ahead bool) {
 	if err != nil {
 		panic(err)
 	}
-	return bytes, plan.trial.sharedNext >= 0
+	return bytes, int(plan.trial.tile), plan.trial.sharedNext >= 0
 }
 
 // Corrections are what a Fleet sends for the steps of machines with these optimizers,

@@ -189,15 +189,30 @@ func TestRowsAheadKeepBits(t *testing.T) {
 		list[i].Rows = append(list[i].Rows, someRows(30+20*i)...)
 	}
 	want, _ := trainedBits(t, roomy, true, p, list)
-	shared, ahead := cuda.FleetMemory(p, roomy.Shared)
+	shared, _, ahead := cuda.FleetPlace(p, roomy.Shared)
 	if !ahead {
 		t.Fatalf("a block of %d bytes fetches nothing ahead", roomy.Shared)
 	}
 	tight := emulator.New()
 	tight.Shared = shared - 4
-	if _, ahead := cuda.FleetMemory(p, tight.Shared); ahead {
+	if _, _, ahead := cuda.FleetPlace(p, tight.Shared); ahead {
 		t.Fatalf("a block of %d bytes fetches ahead", tight.Shared)
 	}
+	got, _ := trainedBits(t, tight, true, p, list)
+	sameBits(t, got, want)
+}
+
+// A fleet lets rows start in different banks where a block has the memory for it, and
+// ends with the same bits where it has not.
+func TestRowsInBanksKeepBits(t *testing.T) {
+	p, list := kernelstest.DNN(48), steps(5, 9, 1e-3)
+	roomy, tight := emulator.New(), emulator.New()
+	shared, tile, _ := cuda.FleetPlace(p, roomy.Shared)
+	tight.Shared = shared - 4
+	if less, same, _ := cuda.FleetPlace(p, tight.Shared); same != tile || less >= shared {
+		t.Fatalf("a block of %d bytes takes %d rows in %d, want %d in less than %d", tight.Shared, same, less, tile, shared)
+	}
+	want, _ := trainedBits(t, roomy, true, p, list)
 	got, _ := trainedBits(t, tight, true, p, list)
 	sameBits(t, got, want)
 }

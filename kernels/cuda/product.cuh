@@ -98,8 +98,13 @@ __device__ __forceinline__ void productFloat32(TileMemory *memory, int depth, co
 	}
 }
 
-// roundTF32 rounds to 11 significant bits, ties away from zero.
-__device__ __forceinline__ word roundTF32(float v) { return (__float_as_uint(v) + 0x1000u) & 0xFFFFE000u; }
+// roundTF32 rounds to 11 significant bits, ties away from zero. A NaN stays one: a
+// GPU makes 0x7FFFFFFF, of which rounding as a number would make -0.
+__device__ __forceinline__ word roundTF32(float v) {
+	word bits = __float_as_uint(v);
+	if (!(fabsf(v) <= 3.402823466e38f)) return bits | (v != v ? 0x400000u : 0u);
+	return (bits + 0x1000u) & 0xFFFFE000u;
+}
 
 // roundBF16 rounds to 8 significant bits, ties to even, as the lower half of a word.
 __device__ __forceinline__ word roundBF16(float v) {

@@ -96,6 +96,21 @@ __device__ __forceinline__ void check(Control *c, int instruction, float v) {
 	if (!(fabsf(v) <= 3.402823466e38f) && c->training) c->sick = instruction + 1;
 }
 
+// lastBlock is whether this block is the last of so many that come here, which may
+// then read what the others wrote before. *arrived is 0 before the launch and after
+// it; last is a place in shared memory. All threads of a block call it.
+__device__ __forceinline__ bool lastBlock(int *arrived, int blocks, int *last) {
+	__syncthreads();
+	if (threadIdx.x == 0) {
+		__threadfence(); // with the barrier: for all threads of the block
+		*last = atomicAdd(arrived, 1) == blocks - 1;
+		if (*last) *arrived = 0;
+		__threadfence();
+	}
+	__syncthreads();
+	return *last;
+}
+
 // philox is Philox4x32-10 (Salmon et al. 2011), as in kernels/philox.go.
 __device__ __forceinline__ void philox(word c[4], word k0, word k1) {
 	UNROLL for (int round = 0; round < 10; round++) {

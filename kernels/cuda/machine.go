@@ -22,6 +22,7 @@ type machine struct {
 	trainGraph, scoreGraph     Graph
 	controls                   []control // for scoring
 	queue                      queue
+	sequence                   sequence
 
 	data   kernels.Data
 	table  *table

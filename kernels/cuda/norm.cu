@@ -71,8 +71,8 @@ KERNEL(layer_norm_grad, NormArgs, 32 * warps) {
 	}
 }
 
-// norm_outer takes dy through the epilogue's gradient.
-KERNEL(norm_outer, NormArgs, 256) {
+// outer takes dy through the epilogue's gradient, of a norm or of a dense layer.
+KERNEL(outer, NormArgs, 256) {
 	const Control &c = *a.control;
 	if (skip(a.control, a.instruction)) return;
 	wide count = (wide)c.n * a.y.cols, first = ((wide)blockIdx.x * 256 + threadIdx.x) * 4;

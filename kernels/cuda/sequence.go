@@ -79,7 +79,15 @@ func (m *machine) trainSome(batches []kernels.Batch, results []kernels.StepResul
 			return err
 		}
 	}
+	begin := Launch{
+		Kernel: "sequence_begin", Grid: [3]int{int(m.sequence.drawers), 1, 1}, Block: sequenceThreads,
+		Args: bytesOf([]sequence{m.sequence}),
+	}
+	m.launched([]Launch{begin}, 1)
 	m.launched(m.train, len(batches))
+	if err := m.driver.Launch(begin); err != nil {
+		return err
+	}
 	for range batches {
 		if err := m.trainGraph.Replay(); err != nil {
 			return err
@@ -100,7 +108,7 @@ func (m *machine) trainSome(batches []kernels.Batch, results []kernels.StepResul
 // noResult is that of a step that did not run.
 var noResult = kernels.StepResult{Loss: math.NaN(), NonFinite: kernels.None}
 
-// stepResult is what the device says of a step. See StepResult in sequence.cu.
+// stepResult is what the device says of a step. See StepResult in common.cuh.
 type stepResult struct {
 	loss       float64
 	sick, done int32
@@ -119,26 +127,31 @@ func (m *machine) report(result *kernels.StepResult, r stepResult, b kernels.Bat
 	return err
 }
 
-// sequenceThreads is sequence.cu's.
-const sequenceThreads = 256
+// sequence.cuh's.
+const (
+	sequenceThreads = 256
+	nothingFailed   = math.MaxInt32
+)
 
-// sequenceArgs is the parameter of the kernels that begin and end a step.
-type sequenceArgs struct {
+// sequence is Sequence in sequence.cuh.
+type sequence struct {
 	control, queue, mean, rows Pointer
-	threads, reserved          int32
+	drawers, reserved          int32
 }
 
-// sequenceStep is Step in sequence.cu.
+// sequenceStep is Step in sequence.cuh.
 type sequenceStep struct {
 	control         control
 	order           Pointer
 	first, reserved int32
 }
 
-// queueState is Queue in sequence.cu.
+// queueState is Queue in sequence.cuh.
 type queueState struct {
-	steps, results Pointer
-	next, stopped  int32
+	steps, results    Pointer
+	next, count       int32
+	stopped, failed   int32
+	arrived, reserved int32
 }
 
 // queue is the steps that the device goes through by itself.
@@ -194,7 +207,9 @@ func (m *machine) enqueue(batches []kernels.Batch) error {
 	if err := m.send(&q.steps, bytesOf(steps)); err != nil {
 		return err
 	}
-	return m.driver.CopyIn(q.state, bytesOf([]queueState{{steps: q.steps.at, results: q.results.at}}))
+	return m.driver.CopyIn(q.state, bytesOf([]queueState{{
+		steps: q.steps.at, results: q.results.at, count: int32(len(batches)), failed: nothingFailed,
+	}}))
 }
 
 // send puts src in the place of what r holds.

@@ -117,6 +117,12 @@ inline void copyCommit() { emulator::commitCopies(); }
 template <int pending>
 void copyWait() { emulator::waitForCopies(pending); }
 
+inline void __threadfence() {} // a block ends before the next begins
+inline int atomicAdd(int *p, int v) {
+	int old = *p;
+	*p += v;
+	return old;
+}
 inline int atomicMin(int *p, int v) {
 	int old = *p;
 	if (v < old) *p = v;

@@ -2,17 +2,20 @@
 // activations, and the check for NaN and infinities.
 //
 // A kernel has one parameter, a struct whose twin in Go has the same fields in
-// the same order (pointers first). It is compiled by nvcc, and by a C++ compiler
+// the same order (pointers first). One of many has registers for so many blocks of a
+// multiprocessor at a time. It is compiled by nvcc, and by a C++ compiler
 // for the emulator, which defines EMULATED and the words of CUDA before this file.
 #pragma once
 
 #ifndef EMULATED
-#define KERNEL(name, Args, threads) \
-	extern "C" __global__ void __launch_bounds__(threads, 1) name(const __grid_constant__ Args a)
+#define KERNEL(name, Args, threads) KERNEL_OF_MANY(name, Args, threads, 1)
+#define KERNEL_OF_MANY(name, Args, threads, blocks) \
+	extern "C" __global__ void __launch_bounds__(threads, blocks) name(const __grid_constant__ Args a)
 #define SHARED(Type, name)                          \
 	extern __shared__ __align__(16) char block[]; \
 	Type *name = reinterpret_cast<Type *>(block)
 #define UNROLL _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1")
 
 // mmaTF32 adds a 16×8 by an 8×8 matrix product to sum, mmaBF16 a 16×16 by a 16×8 one.
 __device__ __forceinline__ void mmaTF32(float sum[4], const unsigned a[4], const unsigned b[2]) {

@@ -25,9 +25,9 @@ const (
 // partSamples is the samples of a part of the gradient of an in×out weight. It
 // decides the order of sums, and must not depend on the device.
 func partSamples(in, out, batch int) int {
-	grid := tiles(in, out, 1)
+	tiles := count(tiles(in, out, largeTile))
 	samples := leastSamples
-	for samples < mostSamples && grid[0]*grid[1]*blocks(batch, samples) > enoughBlocks {
+	for samples < mostSamples && tiles*blocks(batch, samples) > enoughBlocks {
 		samples *= 2
 	}
 	return samples
@@ -53,7 +53,7 @@ type denseGradArgs struct {
 	below                  below
 	instruction, precision int32
 	samples, inputTiles    int32
-	bias, reserved         int32
+	bias, tile             int32
 }
 
 func (c *compiler) denseGrad(in kernels.DenseGrad) error {
@@ -69,11 +69,32 @@ func (c *compiler) denseGrad(in kernels.DenseGrad) error {
 			epilogue: newEpilogue(in.Epilogue), instruction: a.instruction,
 		})
 	}
-	samples := partSamples(columns, outs, batch)
-	runs := blocks(batch, samples)
-	at, err := c.zeroed(4 * runs * (columns + 1) * outs)
+	runs, err := c.partsOf(in, &a)
 	if err != nil {
 		return err
+	}
+	inputs := func(int) int { return 0 }
+	if in.DX != kernels.None {
+		inputs = func(size int) int { return count(tiles(batch, columns, size)) }
+		a.below = c.below(in.DX)
+	}
+	c.outerDone = a.below.there != 0
+	grid := func(size int) int { return inputs(size) + count(tiles(columns, outs, size))*runs }
+	size := tileSize(grid(largeTile))
+	a.tile, a.inputTiles = int32(size), int32(inputs(size))
+	launch(c, "dense_grad", [3]int{grid(size), 1, 1}, tileThreads, tileBytes(size), a)
+	return nil
+}
+
+// partsOf gets the memory of a gradient's parts, which somebody must add up, and
+// returns how many there are.
+func (c *compiler) partsOf(in kernels.DenseGrad, a *denseGradArgs) (int, error) {
+	columns, outs := int(a.x.cols), int(a.dy.cols)
+	samples := partSamples(columns, outs, c.program.Batch)
+	runs := blocks(c.program.Batch, samples)
+	at, err := c.zeroed(4 * runs * (columns + 1) * outs)
+	if err != nil {
+		return 0, err
 	}
 	a.parts, a.samples = at, int32(samples)
 	p := parts{at: at, stride: int32((columns + 1) * outs), samples: a.samples, instruction: a.instruction}
@@ -83,17 +104,8 @@ func (c *compiler) denseGrad(in kernels.DenseGrad) error {
 		p.at += Pointer(4 * columns * outs)
 		c.unsummed[in.DB] = p
 	}
-	if in.DX != kernels.None {
-		a.inputTiles = product(tiles(batch, columns, 1))
-		a.below = c.below(in.DX)
-	}
-	c.outerDone = a.below.there != 0
-	grid := int(a.inputTiles) + int(product(tiles(columns, outs, runs)))
-	launch(c, "dense_grad", [3]int{grid, 1, 1}, tileThreads, tileBytes, a)
-	return nil
+	return runs, nil
 }
-
-func product(grid [3]int) int32 { return int32(grid[0] * grid[1] * grid[2]) }
 
 // below is the layer whose gradient comes next and has dx as its dy, if there is one
 // and it has an epilogue.

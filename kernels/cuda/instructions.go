@@ -4,15 +4,39 @@ import "flowbench/kernels"
 
 // How each instruction becomes launches. The structs are the kernels' parameters.
 
+// The tiles of product.cuh.
 const (
-	tileSize    = 64                              // of product.cuh
-	tileThreads = 256                             // of product.cuh
-	tileBytes   = 2 * 2 * 16 * (tileSize + 4) * 4 // both operands, in two stages
+	smallTile, largeTile = 32, 64
+	tileThreads          = 256
+	tileDepth            = 16
 )
 
-// tiles is the grid of a kernel with one tile a block.
-func tiles(rows, cols, depth int) [3]int {
-	return [3]int{blocks(cols, tileSize), blocks(rows, tileSize), depth}
+// tileBytes is TileMemory of product.cuh: the stages, and the rounded one.
+func tileBytes(size int) int {
+	stages := 4
+	if size == smallTile {
+		stages = 8
+	}
+	return 2 * tileDepth * 4 * (stages*(size+4) + size + 8)
+}
+
+// tiles is the tiles of a size that a matrix needs: across, down.
+func tiles(rows, cols, size int) [3]int {
+	return [3]int{blocks(cols, size), blocks(rows, size), 1}
+}
+
+// count is the blocks of a grid.
+func count(grid [3]int) int { return grid[0] * grid[1] * grid[2] }
+
+// enoughTiles gives each multiprocessor of an H200 one. Large tiles, whose elements
+// cost less, are for where there are as many of them; small ones spread what there is.
+const enoughTiles = 132
+
+func tileSize(large int) int {
+	if large >= enoughTiles {
+		return largeTile
+	}
+	return smallTile
 }
 
 type corruptArgs struct {
@@ -37,14 +61,17 @@ type denseArgs struct {
 	w, b                   Pointer
 	epilogue               epilogue
 	instruction, precision int32
+	tile, reserved         int32
 }
 
 func (c *compiler) dense(in kernels.Dense) {
 	y := c.matrix(in.Y)
-	launch(c, "dense", tiles(c.program.Batch, int(y.cols), 1), tileThreads, tileBytes, denseArgs{
+	size := tileSize(count(tiles(c.program.Batch, int(y.cols), largeTile)))
+	launch(c, "dense", tiles(c.program.Batch, int(y.cols), size), tileThreads, tileBytes(size), denseArgs{
 		control: c.control, x: c.matrix(in.X), y: y, z: c.matrix(in.Z),
 		w: c.pointer(in.W), b: c.pointer(in.B),
 		epilogue: newEpilogue(in.Epilogue), instruction: int32(c.instruction), precision: int32(c.program.Precision),
+		tile: int32(size),
 	})
 }
 

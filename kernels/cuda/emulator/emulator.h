@@ -10,12 +10,15 @@
 #define __device__
 #define __forceinline__ inline
 #define UNROLL
+#define ROLLED
 
 #define KERNEL(name, Args, threads)                                            \
 	static void name(const Args &a);                                           \
 	static emulator::Kernel name##Kernel(#name, sizeof(Args), threads,         \
 		[](const void *p) { name(*static_cast<const Args *>(p)); });           \
 	static void name(const Args &a)
+
+#define KERNEL_OF_MANY(name, Args, threads, blocks) KERNEL(name, Args, threads)
 
 #define SHARED(Type, name) Type *name = static_cast<Type *>(emulator::sharedMemory())
 

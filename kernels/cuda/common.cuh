@@ -107,11 +107,19 @@ __device__ __forceinline__ bool lastBlock(int *arrived, int blocks, int *last) {
 	if (threadIdx.x == 0) {
 		__threadfence(); // with the barrier: for all threads of the block
 		*last = atomicAdd(arrived, 1) == blocks - 1;
-		if (*last) *arrived = 0;
-		__threadfence();
+		if (*last) {
+			*arrived = 0;
+			__threadfence();
+		}
 	}
 	__syncthreads();
 	return *last;
+}
+
+// warpSum is the sum of the lanes' values, in all lanes.
+__device__ __forceinline__ double warpSum(double v) {
+	for (int lane = 16; lane > 0; lane /= 2) v += __shfl_xor_sync(0xFFFFFFFFu, v, lane);
+	return v;
 }
 
 // philox is Philox4x32-10 (Salmon et al. 2011), as in kernels/philox.go.

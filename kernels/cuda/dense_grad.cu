@@ -1,5 +1,5 @@
 // kernels.DenseGrad in one launch: dx, and parts of dw and db, a run of samples a
-// part, which the first reader of the gradient adds up (gradient.cuh). dy is dz by
+// part, which the first reader of the gradient adds up (update.cu). dy is dz by
 // then: the kernel before has made it so, or outer in norm.cu.
 #include "product.cuh"
 

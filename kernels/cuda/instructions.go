@@ -180,7 +180,8 @@ type lossArgs struct {
 }
 
 const (
-	lossThreads = 128                   // of loss.cu
+	lossThreads = 128                   // of loss.cu, a row each
+	wideRows    = 8                     // of loss.cu: the rows of a block where a warp has one
 	lossBytes   = 8 * (lossThreads + 1) // LossMemory of loss.cu
 )
 
@@ -209,7 +210,7 @@ func (c *compiler) loss(in kernels.Loss) error {
 	case kernels.SoftmaxCE:
 		c.classes = int(a.pred.cols)
 	default:
-		a.target = c.matrix(in.Target)
+		a.target, a.blocks = c.matrix(in.Target), int32(blocks(batch, wideRows))
 	}
 	launch(c, "loss", [3]int{int(a.blocks), 1, 1}, lossThreads, lossBytes, a)
 	return nil

@@ -1,5 +1,5 @@
-// kernels.Loss: a row's loss and gradient a thread, in float64; then the last block
-// adds up the mean over the rows, in a fixed order.
+// kernels.Loss in float64: the loss and gradient of a row of classes a thread, of a
+// wider row a warp; then the last block adds up the mean over the rows, in a fixed order.
 #include "loss.cuh"
 
 struct LossArgs {
@@ -12,7 +12,7 @@ struct LossArgs {
 	int instruction, blocks;
 };
 
-enum { lossThreads = 128 };
+enum { lossThreads = 128, wideRows = 8 }; // wideRows: of a block of warps
 
 // LossMemory is what the threads of a block share.
 struct LossMemory {
@@ -35,18 +35,38 @@ __device__ __forceinline__ void meanLoss(const LossArgs &a, double *part) {
 	if (!(fabs(mean) <= 1.7976931348623157e308)) a.control->sick = a.instruction + 1;
 }
 
+__device__ __forceinline__ void classRow(const LossArgs &a, int i) {
+	const Control &c = *a.control;
+	int cols = a.pred.cols;
+	float *dz = a.dpred.data + (long long)i * cols;
+	a.rows[i] = rowLoss(a.rule, dz, rowOf(a.pred, c, i), (int)c.targets[c.rows[i]], nullptr, c.n);
+	for (int j = 0; j < cols; j++) check(a.control, a.instruction, dz[j]);
+}
+
+__device__ __forceinline__ void wideRow(const LossArgs &a, int i) {
+	const Control &c = *a.control;
+	int cols = a.pred.cols, lane = threadIdx.x % 32;
+	const float *pred = rowOf(a.pred, c, i), *target = rowOf(a.target, c, i);
+	float *dz = a.dpred.data + (long long)i * cols;
+	double sum = 0;
+	for (int j = lane; j < cols; j += 32) {
+		sum += deviation(a.rule, dz + j, (double)pred[j] - target[j], j, c.n);
+		check(a.control, a.instruction, dz[j]);
+	}
+	sum = warpSum(sum);
+	if (lane == 0) a.rows[i] = sum / cols;
+}
+
 KERNEL(loss, LossArgs, lossThreads) {
 	SHARED(LossMemory, memory);
-	const Control &c = *a.control;
-	int i = blockIdx.x * lossThreads + threadIdx.x, cols = a.pred.cols;
+	int n = a.control->n;
 	if (skip(a.control, a.instruction)) return;
-	if (i < c.n) {
-		const float *pred = rowOf(a.pred, c, i);
-		float *dz = a.dpred.data + (long long)i * cols;
-		bool classes = a.rule.kind == bce || a.rule.kind == softmaxCE;
-		int label = classes ? (int)c.targets[c.rows[i]] : 0;
-		a.rows[i] = rowLoss(a.rule, dz, pred, label, classes ? nullptr : rowOf(a.target, c, i), c.n);
-		for (int j = 0; j < cols; j++) check(a.control, a.instruction, dz[j]);
+	if (a.rule.kind == bce || a.rule.kind == softmaxCE) {
+		int i = blockIdx.x * lossThreads + threadIdx.x;
+		if (i < n) classRow(a, i);
+	} else {
+		int first = blockIdx.x * wideRows, end = min(first + wideRows, n);
+		for (int i = first + threadIdx.x / 32; i < end; i += lossThreads / 32) wideRow(a, i);
 	}
 	if (lastBlock(a.arrived, a.blocks, &memory->last)) meanLoss(a, memory->part);
 }

@@ -51,23 +51,23 @@ __device__ __forceinline__ double categorical(const LossRule &a, float *dz, cons
 	return value;
 }
 
-__device__ __forceinline__ double regression(const LossRule &a, float *dz, const float *pred, const float *target, int n) {
-	int cols = a.cols;
-	double sum = 0;
-	for (int j = 0; j < cols; j++) {
-		double d = (double)pred[j] - target[j], w = a.featureWeight ? a.featureWeight[j] : 1., slope = 2 * d;
-		if (a.kind == mse) {
-			sum += w * d * d;
-		} else if (fabs(d) > a.delta) {
-			slope = copysign((double)a.delta, d);
-			sum += w * a.delta * (fabs(d) - 0.5 * a.delta);
-		} else {
-			slope = d;
-			sum += w * d * d / 2;
-		}
-		dz[j] = (float)(w * slope / ((double)cols * n));
+// deviation is the loss of a column by which the prediction is d too high, before it is
+// divided by the columns; dz is its gradient.
+__device__ __forceinline__ double deviation(const LossRule &a, float *dz, double d, int j, int n) {
+	double w = a.featureWeight ? a.featureWeight[j] : 1., slope = 2 * d, loss = w * d * d;
+	if (a.kind == huber) {
+		bool far = fabs(d) > a.delta;
+		slope = far ? copysign((double)a.delta, d) : d;
+		loss = far ? w * a.delta * (fabs(d) - 0.5 * a.delta) : w * d * d / 2;
 	}
-	return sum / cols;
+	*dz = (float)(w * slope / ((double)a.cols * n));
+	return loss;
+}
+
+__device__ __forceinline__ double regression(const LossRule &a, float *dz, const float *pred, const float *target, int n) {
+	double sum = 0;
+	for (int j = 0; j < a.cols; j++) sum += deviation(a, dz + j, (double)pred[j] - target[j], j, n);
+	return sum / a.cols;
 }
 
 // rowLoss is the loss of a row of logits or reconstructions; label is read by the

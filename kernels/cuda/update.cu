@@ -4,7 +4,7 @@
 #include "sequence.cuh"
 #include "update.cuh"
 
-enum { updateThreads = 256, partsAhead = 8 };
+enum { updateThreads = 256, partsAhead = 16 };
 
 struct Span {
 	float *p, *g, *m1, *m2; // p is null where only the gradient is added up
@@ -45,14 +45,17 @@ __device__ __forceinline__ float gradientOf(const Sequence &s, const Span &span,
 }
 
 __device__ __forceinline__ void updateElement(const UpdateArgs &a, const Span &s, int i) {
-	Queue *queue = a.sequence.queue;
-	float *m1 = s.m1 ? s.m1 + i : nullptr, *m2 = s.m2 ? s.m2 + i : nullptr, g = gradientOf(a.sequence, s, i);
+	// All that is read comes with the gradient's parts.
+	float p = s.p ? s.p[i] : 0, m1 = s.m1 ? s.m1[i] : 0, m2 = s.m2 ? s.m2[i] : 0;
+	float g = gradientOf(a.sequence, s, i);
 	if (!s.p || !(fabsf(g) <= 3.402823466e38f)) return;
-	float p = updated(a.rule, *a.sequence.control, s.p[i], g, s.decay, m1, m2);
+	p = updated(a.rule, *a.sequence.control, p, g, s.decay, s.m1 ? &m1 : nullptr, s.m2 ? &m2 : nullptr);
 	s.p[i] = p;
-	fail(queue, a.instruction, p);
-	if (m1) fail(queue, a.instruction, *m1);
-	if (m2) fail(queue, a.instruction, *m2);
+	if (s.m1) s.m1[i] = m1;
+	if (s.m2) s.m2[i] = m2;
+	fail(a.sequence.queue, a.instruction, p);
+	fail(a.sequence.queue, a.instruction, m1);
+	fail(a.sequence.queue, a.instruction, m2);
 }
 
 KERNEL(update, UpdateArgs, updateThreads) {

@@ -23,7 +23,7 @@ func TestLaunchesOfAStep(t *testing.T) {
 	} {
 		device := newDevice(t)
 		b := cuda.New(device)
-		m, list := trained(t, b, c.program, flows(78), 3), steps(3, 9, 1e-3)
+		m, list := trained(t, b, c.program, flows(78), 3), steps(11, 9, 1e-3)
 		if err := m.(kernels.Sequencer).TrainAll(list, make([]kernels.StepResult, len(list))); err != nil {
 			t.Fatal(err)
 		}

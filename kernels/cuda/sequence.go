@@ -73,25 +73,8 @@ func (m *machine) trainSome(batches []kernels.Batch, results []kernels.StepResul
 	if err != nil {
 		return err
 	}
-	if m.trainGraph == nil {
-		var err error
-		if m.trainGraph, err = m.driver.Record(m.train); err != nil {
-			return err
-		}
-	}
-	begin := Launch{
-		Kernel: "sequence_begin", Grid: [3]int{int(m.sequence.drawers), 1, 1}, Block: sequenceThreads,
-		Args: bytesOf([]sequence{m.sequence}),
-	}
-	m.launched([]Launch{begin}, 1)
-	m.launched(m.train, len(batches))
-	if err := m.driver.Launch(begin); err != nil {
+	if err := m.runSteps(len(batches)); err != nil {
 		return err
-	}
-	for range batches {
-		if err := m.trainGraph.Replay(); err != nil {
-			return err
-		}
 	}
 	raw := make([]stepResult, len(batches))
 	if err := m.driver.CopyOut(bytesOf(raw), m.queue.results.at); err != nil {
@@ -100,6 +83,40 @@ func (m *machine) trainSome(batches []kernels.Batch, results []kernels.StepResul
 	for i, r := range raw {
 		if err := m.report(&results[i], r, batches[i]); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// stepsOfGraph are recorded as one: the device goes from one to the next as from
+// launch to launch, while between graphs it waits for the processor's word.
+const stepsOfGraph = 8
+
+// runSteps starts the first n steps of the queue, each of them the same launches.
+func (m *machine) runSteps(n int) error {
+	begin := Launch{
+		Kernel: "sequence_begin", Grid: [3]int{int(m.sequence.drawers), 1, 1}, Block: sequenceThreads,
+		Args: bytesOf([]sequence{m.sequence}),
+	}
+	m.launched([]Launch{begin}, 1)
+	m.launched(m.train, n)
+	if err := m.driver.Launch(begin); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		graph *Graph
+		steps int
+	}{{&m.trainSteps, stepsOfGraph}, {&m.trainGraph, 1}} {
+		for ; n >= part.steps; n -= part.steps {
+			if *part.graph == nil {
+				var err error
+				if *part.graph, err = m.driver.Record(slices.Repeat(m.train, part.steps)); err != nil {
+					return err
+				}
+			}
+			if err := (*part.graph).Replay(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

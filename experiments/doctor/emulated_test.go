@@ -58,7 +58,7 @@ func TestKernelsThatWereNeverLaunchedAreNamed(t *testing.T) {
 	for _, k := range cuda.Kernels() {
 		launches[k] = 1
 	}
-	if err := allLaunched(cuda.Record{Launches: launches}); err != nil || len(launches) < 20 {
+	if err := allLaunched(cuda.Record{Launches: launches}); err != nil || len(launches) < 15 {
 		t.Errorf("%d kernels: %v", len(launches), err)
 	}
 	delete(launches, "clip_scale")

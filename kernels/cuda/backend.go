@@ -114,7 +114,7 @@ func (b *Backend) Compile(p *kernels.Program) (kernels.Machine, error) {
 	b.turn.Lock()
 	defer b.turn.Unlock()
 	m := &machine{backend: b, driver: b.driver, program: p, controls: make([]control, 1), lists: lists{}}
-	c := &compiler{machine: m}
+	c := &compiler{machine: m, unsummed: map[kernels.Buf]parts{}}
 	err := c.compile()
 	if err != nil {
 		m.free()
@@ -128,7 +128,8 @@ type compiler struct {
 	*machine
 	list        *[]Launch // in hand
 	instruction int
-	parts       Pointer
+	unsummed    map[kernels.Buf]parts // gradients whose parts nobody has added up yet
+	outerDone   bool                  // the DenseGrad before has left dz in the dy of the next
 }
 
 func (c *compiler) compile() error {
@@ -146,17 +147,12 @@ func (c *compiler) compile() error {
 	if c.mean, err = c.zeroed(8); err != nil {
 		return err
 	}
-	if c.parts, err = c.zeroed(c.partsLen()); err != nil {
-		return err
-	}
 	if c.queue.state, err = c.zeroed(int(unsafe.Sizeof(queueState{}))); err != nil {
 		return err
 	}
-	starters := blocks(p.Batch, sequenceThreads)
-	sequence := sequenceArgs{control: c.control, queue: c.queue.state, mean: c.mean, rows: c.rows, threads: int32(starters * sequenceThreads)}
-	if len(p.Train) > 0 {
-		c.list = &c.train
-		launch(c, "sequence_begin", [3]int{starters, 1, 1}, sequenceThreads, 0, sequence)
+	c.sequence = sequence{
+		control: c.control, queue: c.queue.state, mean: c.mean, rows: c.rows,
+		drawers: int32(blocks(p.Batch, sequenceThreads)),
 	}
 	for _, l := range []struct {
 		name         string
@@ -173,7 +169,7 @@ func (c *compiler) compile() error {
 	}
 	if len(p.Train) > 0 {
 		c.list = &c.train
-		launch(c, "sequence_end", [3]int{1, 1, 1}, 32, 0, sequence)
+		return c.endTrain()
 	}
 	return nil
 }
@@ -185,7 +181,7 @@ func (c *compiler) compileOne(in kernels.Instruction) error {
 	case kernels.Dense:
 		c.dense(in)
 	case kernels.DenseGrad:
-		c.denseGrad(in)
+		return c.denseGrad(in)
 	case kernels.Norm:
 		return c.norm(in)
 	case kernels.NormGrad:

@@ -2,13 +2,15 @@
 // activations, and the check for NaN and infinities.
 //
 // A kernel has one parameter, a struct whose twin in Go has the same fields in
-// the same order (pointers first). It is compiled by nvcc, and by a C++ compiler
+// the same order (pointers first). One of many has registers for so many blocks of a
+// multiprocessor at a time. It is compiled by nvcc, and by a C++ compiler
 // for the emulator, which defines EMULATED and the words of CUDA before this file.
 #pragma once
 
 #ifndef EMULATED
-#define KERNEL(name, Args, threads) \
-	extern "C" __global__ void __launch_bounds__(threads, 1) name(const __grid_constant__ Args a)
+#define KERNEL(name, Args, threads) KERNEL_OF_MANY(name, Args, threads, 1)
+#define KERNEL_OF_MANY(name, Args, threads, blocks) \
+	extern "C" __global__ void __launch_bounds__(threads, blocks) name(const __grid_constant__ Args a)
 #define SHARED(Type, name)                          \
 	extern __shared__ __align__(16) char block[]; \
 	Type *name = reinterpret_cast<Type *>(block)
@@ -105,6 +107,29 @@ __device__ __forceinline__ bool skip(const Control *c, int instruction) {
 // check notes that instruction wrote v.
 __device__ __forceinline__ void check(Control *c, int instruction, float v) {
 	if (!(fabsf(v) <= 3.402823466e38f) && c->training) c->sick = instruction + 1;
+}
+
+// lastBlock is whether this block is the last of so many that come here, which may
+// then read what the others wrote before. *arrived is 0 before the launch and after
+// it; last is a place in shared memory. All threads of a block call it.
+__device__ __forceinline__ bool lastBlock(int *arrived, int blocks, int *last) {
+	__syncthreads();
+	if (threadIdx.x == 0) {
+		__threadfence(); // with the barrier: for all threads of the block
+		*last = atomicAdd(arrived, 1) == blocks - 1;
+		if (*last) {
+			*arrived = 0;
+			__threadfence();
+		}
+	}
+	__syncthreads();
+	return *last;
+}
+
+// warpSum is the sum of the lanes' values, in all lanes.
+__device__ __forceinline__ double warpSum(double v) {
+	for (int lane = 16; lane > 0; lane /= 2) v += __shfl_xor_sync(0xFFFFFFFFu, v, lane);
+	return v;
 }
 
 // philox is Philox4x32-10 (Salmon et al. 2011), as in kernels/philox.go.

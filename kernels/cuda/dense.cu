@@ -7,18 +7,20 @@ struct DenseArgs {
 	const float *w, *b;
 	Epilogue epilogue;
 	int instruction, precision;
+	int tile, reserved;
 };
 
-KERNEL(dense, DenseArgs, tileThreads) {
-	SHARED(TileMemory, memory);
+template <int size>
+__device__ __forceinline__ void denseTile(const DenseArgs &a, void *memory) {
 	const Control &c = *a.control;
-	int i0 = blockIdx.y * tileSize, j0 = blockIdx.x * tileSize, in = a.x.cols, out = a.y.cols, n = c.n;
-	if (skip(a.control, a.instruction) || i0 >= n) return;
+	int i0 = blockIdx.y * size, j0 = blockIdx.x * size, in = a.x.cols, out = a.y.cols, n = c.n;
+	if (i0 >= n) return;
 	Draws draws = {};
 	product(
-		a.precision, memory, in,
-		Operand{terms, [&](int i, int k) { return i0 + i < n && k < in ? rowOf(a.x, c, i0 + i) + k : nullptr; }},
-		Operand{neighboursOf(a.w, out), [&](int j, int k) { return k < in && j0 + j < out ? a.w + (long long)k * out + j0 + j : nullptr; }},
+		a.precision, *static_cast<TileMemory<size> *>(memory), in,
+		Operand{terms, n - i0, [&](int i) { return rowOf(a.x, c, i0 + i); }},
+		Operand{neighboursOf(a.w, out), out - j0, [&](int k) { return a.w + (long long)k * out + j0; }},
+		[](const Stage<size> &) {},
 		[&](int i, int j, float z) {
 			int row = i0 + i, col = j0 + j;
 			if (row >= n || col >= out) return;
@@ -30,4 +32,14 @@ KERNEL(dense, DenseArgs, tileThreads) {
 			a.y.data[element] = y;
 			check(a.control, a.instruction, y);
 		});
+}
+
+KERNEL_OF_MANY(dense, DenseArgs, tileThreads, 2) {
+	SHARED(char, memory);
+	if (skip(a.control, a.instruction)) return;
+	if (a.tile == 32) {
+		denseTile<32>(a, memory);
+	} else {
+		denseTile<64>(a, memory);
+	}
 }

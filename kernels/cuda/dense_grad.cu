@@ -1,81 +1,103 @@
-// kernels.DenseGrad in four kernels: dy becomes dz; dx; parts of dw and db, a run
-// of samples a part; and the sums of the parts, in ascending order.
+// kernels.DenseGrad in one launch: dx, and parts of dw and db, a run of samples a
+// part, which the first reader of the gradient adds up (update.cu). dy is dz by
+// then: the kernel before has made it so, or outer in norm.cu.
 #include "product.cuh"
+
+// Below is the layer that dx is the dy of: where there is one, dz is left in dx.
+struct Below {
+	Matrix y, z;
+	Epilogue epilogue;
+	int there, reserved;
+};
 
 struct DenseGradArgs {
 	Control *control;
-	Matrix x, y, z, dy, dx;
+	Matrix x, dy, dx;
 	const float *w;
-	float *dw, *db;
 	float *parts; // a part is in×out, and a row of out for db
-	Epilogue epilogue;
-	int instruction;
-	int samples; // of a part
-	int precision, reserved;
+	Below below;
+	int instruction, precision;
+	int samples;    // of a part
+	int inputTiles; // blocks that compute dx; those of the parts follow
+	int bias, tile;
 };
 
-KERNEL(dense_grad_outer, DenseGradArgs, 256) {
+template <int size>
+__device__ __forceinline__ void inputGradient(const DenseGradArgs &a, TileMemory<size> &memory, int tile) {
 	const Control &c = *a.control;
-	if (skip(a.control, a.instruction)) return;
-	wide count = (wide)c.n * a.y.cols, first = ((wide)blockIdx.x * 256 + threadIdx.x) * 4;
+	int in = a.x.cols, out = a.dy.cols, n = c.n, across = (in + size - 1) / size;
+	int i0 = tile / across * size, j0 = tile % across * size;
+	if (i0 >= n) return;
 	Draws draws = {};
-	for (wide e = first; e < first + 4 && e < count; e++) {
-		float z = a.z.data ? a.z.data[e] : 0;
-		float dz = backward(a.epilogue, c, draws, a.dy.data[e], a.y.data[e], z, e);
-		a.dy.data[e] = dz;
-		check(a.control, a.instruction, dz);
-	}
-}
-
-KERNEL(dense_grad_input, DenseGradArgs, tileThreads) {
-	SHARED(TileMemory, memory);
-	const Control &c = *a.control;
-	int i0 = blockIdx.y * tileSize, j0 = blockIdx.x * tileSize, in = a.x.cols, out = a.y.cols, n = c.n;
-	if (skip(a.control, a.instruction) || i0 >= n) return;
 	product(
 		a.precision, memory, out,
-		Operand{terms, [&](int i, int k) { return i0 + i < n && k < out ? a.dy.data + (long long)(i0 + i) * out + k : nullptr; }},
-		Operand{terms, [&](int j, int k) { return k < out && j0 + j < in ? a.w + (long long)(j0 + j) * out + k : nullptr; }},
-		[&](int i, int j, float sum) {
+		Operand{terms, n - i0, [&](int i) { return a.dy.data + (long long)(i0 + i) * out; }},
+		Operand{terms, in - j0, [&](int j) { return a.w + (long long)(j0 + j) * out; }},
+		[](const Stage<size> &) {},
+		[&](int i, int j, float dx) {
 			if (i0 + i >= n || j0 + j >= in) return;
-			a.dx.data[(long long)(i0 + i) * in + j0 + j] = sum;
-			check(a.control, a.instruction, sum);
+			wide e = (wide)(i0 + i) * in + j0 + j;
+			check(a.control, a.instruction, dx);
+			// What is not finite stays to be found. A dz that overflows makes the parts
+			// of the layer below overflow, which are checked.
+			if (a.below.there && fabsf(dx) <= 3.402823466e38f) {
+				float z = a.below.z.data ? a.below.z.data[e] : 0;
+				dx = backward(a.below.epilogue, c, draws, dx, a.below.y.data[e], z, e);
+			}
+			a.dx.data[e] = dx;
 		});
 }
 
-// A block is a tile of one part of dw; the blocks of the first row of tiles sum
-// their columns for db besides.
-KERNEL(dense_grad_parts, DenseGradArgs, tileThreads) {
-	SHARED(TileMemory, memory);
+// weightGradient is a tile of one part of dw; the first row of tiles sums its columns
+// for db besides.
+template <int size>
+__device__ __forceinline__ void weightGradient(const DenseGradArgs &a, TileMemory<size> &memory, int tile) {
 	const Control &c = *a.control;
-	int k0 = blockIdx.y * tileSize, j0 = blockIdx.x * tileSize, in = a.x.cols, out = a.y.cols;
-	int first = blockIdx.z * a.samples, samples = min(a.samples, c.n - first);
-	if (skip(a.control, a.instruction) || samples <= 0) return;
-	float *part = a.parts + (long long)blockIdx.z * (in + 1) * out;
+	int in = a.x.cols, out = a.dy.cols, across = (out + size - 1) / size, down = (in + size - 1) / size;
+	int j0 = tile % across * size, k0 = tile / across % down * size, index = tile / (across * down);
+	int first = index * a.samples, samples = min(a.samples, c.n - first);
+	if (samples <= 0) return;
+	float *part = a.parts + (long long)index * (in + 1) * out;
 	const float *x = a.x.gathered ? c.x : a.x.data;
+	const float *dz = a.dy.data + (long long)first * out;
+	bool sums = a.bias && k0 == 0 && threadIdx.x < size;
+	float total = 0;
 	product(
 		a.precision, memory, samples,
-		Operand{neighboursOf(x, in), [&](int i, int k) { return k0 + i < in && k < samples ? rowOf(a.x, c, first + k) + k0 + i : nullptr; }},
-		Operand{neighboursOf(a.dy.data, out),
-			[&](int j, int k) { return k < samples && j0 + j < out ? a.dy.data + (long long)(first + k) * out + j0 + j : nullptr; }},
+		Operand{neighboursOf(x, in), in - k0, [&](int k) { return rowOf(a.x, c, first + k) + k0; }},
+		Operand{neighboursOf(a.dy.data, out), out - j0, [&](int k) { return dz + (long long)k * out + j0; }},
+		[&](const Stage<size> &stage) {
+			if (!sums) return;
+			UNROLL for (int k = 0; k < tileDepth; k++) total += stage.right[k][threadIdx.x];
+		},
 		[&](int i, int j, float sum) {
-			if (k0 + i < in && j0 + j < out) part[(long long)(k0 + i) * out + j0 + j] = sum;
+			if (k0 + i >= in || j0 + j >= out) return;
+			part[(long long)(k0 + i) * out + j0 + j] = sum;
+			check(a.control, a.instruction, sum);
 		});
 	int col = j0 + threadIdx.x;
-	if (a.db && k0 == 0 && threadIdx.x < tileSize && col < out) {
-		float total = 0;
-		for (int k = 0; k < samples; k++) total += a.dy.data[(long long)(first + k) * out + col];
-		part[(long long)in * out + col] = total;
+	if (!sums || col >= out) return;
+	part[(long long)in * out + col] = total;
+	check(a.control, a.instruction, total);
+}
+
+template <int size>
+__device__ __forceinline__ void gradientTile(const DenseGradArgs &a, void *memory) {
+	TileMemory<size> &t = *static_cast<TileMemory<size> *>(memory);
+	int tile = blockIdx.x;
+	if (tile < a.inputTiles) {
+		inputGradient<size>(a, t, tile);
+	} else {
+		weightGradient<size>(a, t, tile - a.inputTiles);
 	}
 }
 
-KERNEL(dense_grad_sum, DenseGradArgs, 256) {
-	const Control &c = *a.control;
-	int in = a.x.cols, out = a.y.cols;
-	long long weights = (long long)in * out, e = (long long)blockIdx.x * 256 + threadIdx.x, size = weights + out;
-	if (skip(a.control, a.instruction) || e >= (a.db ? size : weights)) return;
-	float sum = 0;
-	for (int first = 0, part = 0; first < c.n; first += a.samples, part++) sum += a.parts[part * size + e];
-	(e < weights ? a.dw[e] : a.db[e - weights]) = sum;
-	check(a.control, a.instruction, sum);
+KERNEL_OF_MANY(dense_grad, DenseGradArgs, tileThreads, 2) {
+	SHARED(char, memory);
+	if (skip(a.control, a.instruction)) return;
+	if (a.tile == 32) {
+		gradientTile<32>(a, memory);
+	} else {
+		gradientTile<64>(a, memory);
+	}
 }

@@ -133,7 +133,7 @@ __device__ __forceinline__ void classRows(Block &b, double *part) {
 	for (int i = threadIdx.x; i < b.rows; i += fleetThreads) {
 		int label = (int)b.shared[t.sharedLabels + i];
 		float *d = b.shared + t.sharedLoss + i * l.pitch;
-		part[i] = rowLoss(t.loss, d, b.shared + l.sharedY + i * l.pitch, label, nullptr, b.c.n);
+		part[i] = classLoss(t.loss, d, b.shared + l.sharedY + i * l.pitch, label, b.c.n);
 		bool fine = true;
 		for (int j = 0; j < l.out; j++) fine = fine && isFinite(d[j]);
 		note(b, t.lossInstruction, fine);

@@ -51,7 +51,8 @@ __device__ __forceinline__ double categorical(const LossRule &a, float *dz, cons
 	return value;
 }
 
-// Deviation is what one element adds to the loss of its row, and its derivative.
+// Deviation is what one element adds to the loss of its row, before it is divided by
+// the columns, and its derivative.
 struct Deviation {
 	double value, slope;
 };
@@ -63,23 +64,7 @@ __device__ __forceinline__ Deviation deviation(const LossRule &a, int j, float p
 	return {w * d * d / 2, w * d};
 }
 
-__device__ __forceinline__ double regression(const LossRule &a, float *dz, const float *pred, const float *target, int n) {
-	int cols = a.cols;
-	double sum = 0;
-	for (int j = 0; j < cols; j++) {
-		Deviation e = deviation(a, j, pred[j], target[j]);
-		sum += e.value;
-		dz[j] = (float)(e.slope / ((double)cols * n));
-	}
-	return sum / cols;
-}
-
-// rowLoss is the loss of a row of logits or reconstructions; label is read by the
-// losses of classes, target by the others.
-__device__ __forceinline__ double rowLoss(const LossRule &a, float *dz, const float *pred, int label, const float *target, int n) {
-	switch (a.kind) {
-	case bce: return binary(a, dz, pred[0], label, n);
-	case softmaxCE: return categorical(a, dz, pred, label, n);
-	}
-	return regression(a, dz, pred, target, n);
+// classLoss is the loss of a row of logits whose class is label, and dz its gradient.
+__device__ __forceinline__ double classLoss(const LossRule &a, float *dz, const float *pred, int label, int n) {
+	return a.kind == bce ? binary(a, dz, pred[0], label, n) : categorical(a, dz, pred, label, n);
 }

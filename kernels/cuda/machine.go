@@ -20,8 +20,10 @@ type machine struct {
 	arena, control, rows, mean Pointer
 	train, score               []Launch
 	trainGraph, scoreGraph     Graph
+	trainSteps                 Graph     // stepsOfGraph times what trainGraph is
 	controls                   []control // for scoring
 	queue                      queue
+	sequence                   sequence
 
 	data   kernels.Data
 	table  *table
@@ -204,7 +206,7 @@ func (m *machine) Close() error {
 
 func (m *machine) free() error {
 	var failed []error
-	for _, g := range []Graph{m.trainGraph, m.scoreGraph} {
+	for _, g := range []Graph{m.trainGraph, m.trainSteps, m.scoreGraph} {
 		if g != nil {
 			failed = append(failed, g.Close())
 		}

@@ -16,11 +16,6 @@ struct NormArgs {
 
 enum { warps = 8, columns = 32 };
 
-__device__ __forceinline__ double warpSum(double v) {
-	for (int lane = 16; lane > 0; lane /= 2) v += __shfl_xor_sync(0xFFFFFFFFu, v, lane);
-	return v;
-}
-
 // finish is what both norms do with x̂.
 __device__ __forceinline__ void finish(const NormArgs &a, const Control &c, Draws &d, float hat, int row, int col) {
 	wide element = (wide)row * a.y.cols + col;
@@ -71,8 +66,8 @@ KERNEL(layer_norm_grad, NormArgs, 32 * warps) {
 	}
 }
 
-// norm_outer takes dy through the epilogue's gradient.
-KERNEL(norm_outer, NormArgs, 256) {
+// outer takes dy through the epilogue's gradient, of a norm or of a dense layer.
+KERNEL(outer, NormArgs, 256) {
 	const Control &c = *a.control;
 	if (skip(a.control, a.instruction)) return;
 	wide count = (wide)c.n * a.y.cols, first = ((wide)blockIdx.x * 256 + threadIdx.x) * 4;

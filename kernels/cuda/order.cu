@@ -1,5 +1,5 @@
 // kernels.Order by itself, for many places at once: what the steps of training do a
-// batch at a time (sequence.cu, fleet.cu) can be checked and timed here.
+// batch at a time (sequence.cuh, fleet.cu) can be checked and timed here.
 #include "order.cuh"
 
 enum { orderThreads = 256 };

@@ -179,6 +179,50 @@ func TestPrecisions(t *testing.T) {
 	}
 }
 
+// A weight that is no number, or two infinities that cancel, must show in what is
+// scored in every precision. 0x7FFFFFFF is the NaN that a GPU makes, 0x7F800001 one
+// whose upper half alone is an infinity, 0xFFFFFFFF what the emulator fills memory with.
+func TestNaNStaysInEveryPrecision(t *testing.T) {
+	inf := float32(math.Inf(1))
+	for what, weights := range map[string][]float32{
+		"a GPU's NaN":             {math.Float32frombits(0x7FFFFFFF)},
+		"a NaN in the lower half": {math.Float32frombits(0x7F800001)},
+		"a NaN of ones":           {math.Float32frombits(0xFFFFFFFF)},
+		"infinities":              {inf, -inf},
+	} {
+		for _, precision := range []kernels.Precision{kernels.Float32, kernels.TF32, kernels.BFloat16} {
+			p, d := kernelstest.DNN(48), flows(78)
+			p.Precision = precision
+			for i := range d.X[:2] {
+				d.X[i] = 1
+			}
+			onDevice(t, func(t *testing.T, b *cuda.Backend) {
+				m := trained(t, b, p, d, 3)
+				for i, buf := range p.Buffers {
+					if buf.Kind != kernels.Parameter || buf.Rows != 78 {
+						continue
+					}
+					v := make([]float32, buf.Len())
+					for r, w := range weights {
+						v[r*buf.Cols] = w
+					}
+					if err := m.Write(kernels.Buf(i), v); err != nil {
+						t.Fatal(err)
+					}
+				}
+				out := []float32{0}
+				if err := m.Predict([]int32{0}, out); err != nil {
+					t.Fatal(err)
+				}
+				if out[0] == out[0] {
+					t.Errorf("%s in %v is scored as %v", what, precision, out[0])
+				}
+				closeAll(t, m)
+			})
+		}
+	}
+}
+
 // train runs the batches in one fleet.
 func train(t *testing.T, b *cuda.Backend, machines []kernels.Machine, batches [][]kernels.Batch) [][]kernels.StepResult {
 	t.Helper()
@@ -220,24 +264,24 @@ func TestSequenceEqualsSteps(t *testing.T) {
 	p, d := kernelstest.Autoencoder(48), flows(78)
 	onDevice(t, func(t *testing.T, b *cuda.Backend) {
 		one, all := trained(t, b, p, d, 1), trained(t, b, p, d, 1)
-		list := steps(5, 3, 1e-3)
-		list[4].LearningRate = float32(math.Inf(1))
-		list = append(list, steps(7, 3, 1e-3)[5:]...)
+		list := steps(13, 3, 1e-3) // the first eleven are a graph of several and some of one
+		list[12].LearningRate = float32(math.Inf(1))
+		list = append(list, steps(20, 3, 1e-3)[13:]...)
 		results := make([]kernels.StepResult, len(list))
-		if err := all.(kernels.Sequencer).TrainAll(list[:2], results[:2]); err != nil {
+		if err := all.(kernels.Sequencer).TrainAll(list[:11], results[:11]); err != nil {
 			t.Fatal(err)
 		}
-		if err := all.(kernels.Sequencer).TrainAll(list[2:], results[2:]); err != nil {
+		if err := all.(kernels.Sequencer).TrainAll(list[11:], results[11:]); err != nil {
 			t.Fatal(err)
 		}
-		for i, step := range list[:5] {
+		for i, step := range list[:13] {
 			r, err := one.Train(step)
 			if err != nil || r != results[i] {
 				t.Errorf("step %d: %+v (%v) alone, %+v in the sequence", i, r, err, results[i])
 			}
 		}
 		sameBits(t, parameters(t, p, all), parameters(t, p, one))
-		for _, r := range results[5:] {
+		for _, r := range results[13:] {
 			if !math.IsNaN(r.Loss) || r.NonFinite != kernels.None {
 				t.Errorf("a step after the one that failed: %+v", r)
 			}

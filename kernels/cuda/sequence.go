@@ -73,17 +73,8 @@ func (m *machine) trainSome(batches []kernels.Batch, results []kernels.StepResul
 	if err != nil {
 		return err
 	}
-	if m.trainGraph == nil {
-		var err error
-		if m.trainGraph, err = m.driver.Record(m.train); err != nil {
-			return err
-		}
-	}
-	m.launched(m.train, len(batches))
-	for range batches {
-		if err := m.trainGraph.Replay(); err != nil {
-			return err
-		}
+	if err := m.runSteps(len(batches)); err != nil {
+		return err
 	}
 	raw := make([]stepResult, len(batches))
 	if err := m.driver.CopyOut(bytesOf(raw), m.queue.results.at); err != nil {
@@ -97,10 +88,44 @@ func (m *machine) trainSome(batches []kernels.Batch, results []kernels.StepResul
 	return nil
 }
 
+// stepsOfGraph are recorded as one: the device goes from one to the next as from
+// launch to launch, while between graphs it waits for the processor's word.
+const stepsOfGraph = 8
+
+// runSteps starts the first n steps of the queue, each of them the same launches.
+func (m *machine) runSteps(n int) error {
+	begin := Launch{
+		Kernel: "sequence_begin", Grid: [3]int{int(m.sequence.drawers), 1, 1}, Block: sequenceThreads,
+		Args: bytesOf([]sequence{m.sequence}),
+	}
+	m.launched([]Launch{begin}, 1)
+	m.launched(m.train, n)
+	if err := m.driver.Launch(begin); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		graph *Graph
+		steps int
+	}{{&m.trainSteps, stepsOfGraph}, {&m.trainGraph, 1}} {
+		for ; n >= part.steps; n -= part.steps {
+			if *part.graph == nil {
+				var err error
+				if *part.graph, err = m.driver.Record(slices.Repeat(m.train, part.steps)); err != nil {
+					return err
+				}
+			}
+			if err := (*part.graph).Replay(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // noResult is that of a step that did not run.
 var noResult = kernels.StepResult{Loss: math.NaN(), NonFinite: kernels.None}
 
-// stepResult is what the device says of a step. See StepResult in sequence.cu.
+// stepResult is what the device says of a step. See StepResult in common.cuh.
 type stepResult struct {
 	loss       float64
 	sick, done int32
@@ -119,26 +144,31 @@ func (m *machine) report(result *kernels.StepResult, r stepResult, b kernels.Bat
 	return err
 }
 
-// sequenceThreads is sequence.cu's.
-const sequenceThreads = 256
+// sequence.cuh's.
+const (
+	sequenceThreads = 256
+	nothingFailed   = math.MaxInt32
+)
 
-// sequenceArgs is the parameter of the kernels that begin and end a step.
-type sequenceArgs struct {
+// sequence is Sequence in sequence.cuh.
+type sequence struct {
 	control, queue, mean, rows Pointer
-	threads, reserved          int32
+	drawers, reserved          int32
 }
 
-// sequenceStep is Step in sequence.cu.
+// sequenceStep is Step in sequence.cuh.
 type sequenceStep struct {
 	control         control
 	order           Pointer
 	first, reserved int32
 }
 
-// queueState is Queue in sequence.cu.
+// queueState is Queue in sequence.cuh.
 type queueState struct {
-	steps, results Pointer
-	next, stopped  int32
+	steps, results    Pointer
+	next, count       int32
+	stopped, failed   int32
+	arrived, reserved int32
 }
 
 // queue is the steps that the device goes through by itself.
@@ -194,7 +224,9 @@ func (m *machine) enqueue(batches []kernels.Batch) error {
 	if err := m.send(&q.steps, bytesOf(steps)); err != nil {
 		return err
 	}
-	return m.driver.CopyIn(q.state, bytesOf([]queueState{{steps: q.steps.at, results: q.results.at}}))
+	return m.driver.CopyIn(q.state, bytesOf([]queueState{{
+		steps: q.steps.at, results: q.results.at, count: int32(len(batches)), failed: nothingFailed,
+	}}))
 }
 
 // send puts src in the place of what r holds.

@@ -19,6 +19,8 @@
 		[](const void *p) { name(*static_cast<const Args *>(p)); });           \
 	static void name(const Args &a)
 
+#define KERNEL_OF_MANY(name, Args, threads, blocks) KERNEL(name, Args, threads)
+
 #define SHARED(Type, name) Type *name = static_cast<Type *>(emulator::sharedMemory())
 
 #define threadIdx (emulator::thread().index)
@@ -129,6 +131,12 @@ inline void store4(float *to, const float *v) {
 	for (int i = 0; i < 4; i++) to[i] = v[i];
 }
 
+inline void __threadfence() {} // a block ends before the next begins
+inline int atomicAdd(int *p, int v) {
+	int old = *p;
+	*p += v;
+	return old;
+}
 inline int atomicMin(int *p, int v) {
 	int old = *p;
 	if (v < old) *p = v;

@@ -296,6 +296,22 @@ __device__ __forceinline__ void update(Block &b) {
 	__syncthreads();
 }
 
+// forwardAndLoss takes the tile through the network, leaves the last layer's dz where
+// its output was, and returns the tile's loss in thread 0.
+__device__ __forceinline__ double forwardAndLoss(Block &b, double *part) {
+	const FleetTrial &t = b.t;
+	gather(b);
+	for (int l = 0; l < t.layers; l++) forwardLayer(b, l);
+	double loss = lossRows(b, part);
+	const FleetLayer &last = t.layer[t.layers - 1];
+	Draws draws = {};
+	for (int e = threadIdx.x; e < b.rows * last.out; e += fleetThreads) {
+		setGradient(b, t.layers - 1, e / last.out, e % last.out, b.shared[t.sharedLoss + e], draws);
+	}
+	__syncthreads();
+	return loss;
+}
+
 // gradients takes the step's batch through the network, a tile at a time, and
 // returns the sum of the rows' losses in thread 0.
 __device__ __forceinline__ double gradients(Block &b, double *part, int s) {
@@ -305,15 +321,7 @@ __device__ __forceinline__ double gradients(Block &b, double *part, int s) {
 	double loss = 0;
 	for (b.first = 0; b.first < b.c.n; b.first += t.tile) {
 		b.rows = min(t.tile, b.c.n - b.first);
-		gather(b);
-		for (int l = 0; l < t.layers; l++) forwardLayer(b, l);
-		loss += lossRows(b, part);
-		const FleetLayer &last = t.layer[t.layers - 1];
-		Draws draws = {};
-		for (int e = threadIdx.x; e < b.rows * last.out; e += fleetThreads) {
-			setGradient(b, t.layers - 1, e / last.out, e % last.out, b.shared[t.sharedLoss + e], draws);
-		}
-		__syncthreads();
+		loss += forwardAndLoss(b, part);
 		for (int l = t.layers - 1; l >= 0; l--) {
 			if (l == 0) fetchNext(b, s);
 			backwardLayer(b, l);
@@ -385,4 +393,134 @@ KERNEL(fleet_score, FleetArgs, fleetThreads) {
 		}
 		__syncthreads();
 	}
+}
+
+// What follows trains trials that are too few for the device: each over as many
+// blocks as a batch has tiles, in three launches a step. Tiles are the fleet's and
+// are added up in its order, so a trial learns the same bits this way and that.
+
+// SpreadTrial is what a trial's blocks tell one another.
+struct SpreadTrial {
+	float *parts;   // a tile's gradients, in the order of shared memory; the first tile's are the sum at last
+	double *losses; // of a tile's rows
+	int *flags;     // what was not finite in each step before its update, and then in each one's update
+};
+
+struct SpreadArgs {
+	const FleetTrial *trials;
+	const SpreadTrial *spread;
+	int step, reserved;
+};
+
+// A flag is 0, neverRuns, or less the sooner its instruction comes.
+enum { neverRuns = -0x7FFFFFFF - 1, lastInstruction = 1 << 30 };
+
+__device__ __forceinline__ void flag(int *flags, int instruction) { atomicMin(flags, instruction - lastInstruction); }
+
+__device__ __forceinline__ void flagUnlessFinite(int *flags, int instruction, float v) {
+	if (!(fabsf(v) <= 3.402823466e38f)) flag(flags, instruction);
+}
+
+__device__ __forceinline__ void setStep(Block &b, int s) {
+	const FleetStep &step = b.t.steps[s];
+	b.c.seed = b.t.seed, b.c.step = step.step, b.c.n = step.n, b.c.training = 1;
+	b.c.rows = rowsOf(b.t, s);
+	b.c.rate = step.rate, b.c.corrected = step.corrected, b.c.correction = step.correction;
+}
+
+// spread_tile leaves the gradients and the loss of one tile, blockIdx.x, of a trial.
+KERNEL(spread_tile, SpreadArgs, fleetThreads) {
+	SHARED(float, memory);
+	const FleetTrial &t = a.trials[blockIdx.y];
+	const SpreadTrial &p = a.spread[blockIdx.y];
+	int s = a.step, first = blockIdx.x * t.tile;
+	if (s >= t.count) return;
+	if (s > 0 && (p.flags[s - 1] || p.flags[t.count + s - 1])) { // the trial has stopped
+		if (blockIdx.x == 0 && threadIdx.x == 0) p.flags[s] = neverRuns;
+		return;
+	}
+	const FleetStep &step = t.steps[s];
+	if (first >= step.n) return;
+	float *result = p.parts + (long long)blockIdx.x * t.params;
+	Block b = {t, {}, memory, t.grads ? result : memory + t.params, nullptr, first, min(t.tile, step.n - first), false};
+	double *part = reinterpret_cast<double *>(memory + t.sharedEnd);
+	b.sick = reinterpret_cast<int *>(part + fleetThreads);
+	setStep(b, s);
+	if (step.order >= 0) drawRows(t.orders[step.order], step.first + first, b.rows, t.drawn[s % 2] + first, threadIdx.x, fleetThreads);
+	if (threadIdx.x == 0) *b.sick = nothingSick;
+	eachParameter(t, [&](const FleetLayer &, int w, int, int, int, int at, float) { memory[at] = t.arena[w]; });
+	for (int e = threadIdx.x; e < t.params; e += fleetThreads) b.grads[e] = 0;
+	__syncthreads();
+	double loss = forwardAndLoss(b, part);
+	for (int l = t.layers - 1; l >= 0; l--) backwardLayer(b, l);
+	if (!t.grads) {
+		for (int e = threadIdx.x; e < t.params; e += fleetThreads) result[e] = b.grads[e];
+	}
+	if (threadIdx.x > 0) return;
+	p.losses[blockIdx.x] = loss;
+	if (*b.sick != nothingSick) flag(p.flags + s, *b.sick);
+}
+
+// Cell is a parameter of a trial, found by its place in shared memory.
+struct Cell {
+	const FleetLayer *layer; // null: the place is none of a parameter
+	int p, m1, m2;           // in the arena; -1: there is no such moment
+	float decay;
+};
+
+__device__ __forceinline__ Cell cellAt(const FleetTrial &t, int at) {
+	for (int index = t.layers - 1; index >= 0; index--) {
+		const FleetLayer &l = t.layer[index];
+		if (at < l.sharedW) continue;
+		int e = at - l.sharedW, row = e / l.stride, col = e % l.stride;
+		if (row >= l.in) {
+			e -= l.in * l.stride;
+			return {&l, l.b + e, place(l.m1b, e), place(l.m2b, e), l.decayB};
+		}
+		if (col >= l.out) break;
+		e = row * l.out + col;
+		return {&l, l.w + e, place(l.m1w, e), place(l.m2w, e), l.decayW};
+	}
+	return {};
+}
+
+// spread_sum adds up the tiles' gradients and losses; a thread has a parameter.
+KERNEL(spread_sum, SpreadArgs, fleetThreads) {
+	const FleetTrial &t = a.trials[blockIdx.y];
+	const SpreadTrial &p = a.spread[blockIdx.y];
+	int s = a.step, at = blockIdx.x * fleetThreads + threadIdx.x;
+	if (s >= t.count || p.flags[s] == neverRuns) return;
+	int n = t.steps[s].n, tiles = (n + t.tile - 1) / t.tile;
+	if (at == 0) {
+		double loss = 0;
+		for (int i = 0; i < tiles; i++) loss += p.losses[i];
+		loss /= n;
+		t.results[s] = {loss, 0, 1};
+		if (!(fabs(loss) <= 1.7976931348623157e308)) flag(p.flags + s, t.lossInstruction);
+	}
+	Cell cell = at < t.params ? cellAt(t, at) : Cell{};
+	if (!cell.layer) return;
+	float sum = 0;
+	for (int i = 0; i < tiles; i++) sum += p.parts[(long long)i * t.params + at];
+	p.parts[at] = sum;
+	flagUnlessFinite(p.flags + s, cell.layer->backward, sum);
+}
+
+// spread_update takes the step, unless something was not finite.
+KERNEL(spread_update, SpreadArgs, fleetThreads) {
+	const FleetTrial &t = a.trials[blockIdx.y];
+	const SpreadTrial &p = a.spread[blockIdx.y];
+	int s = a.step, at = blockIdx.x * fleetThreads + threadIdx.x;
+	if (s >= t.count || p.flags[s] || at >= t.params) return;
+	Cell cell = cellAt(t, at);
+	if (!cell.layer) return;
+	Block b = {t, {}, nullptr, nullptr, nullptr, 0, 0, false};
+	setStep(b, s);
+	float *first = cell.m1 >= 0 ? t.arena + cell.m1 : nullptr, *second = cell.m2 >= 0 ? t.arena + cell.m2 : nullptr;
+	float v = updated(t.rule, b.c, t.arena[cell.p], p.parts[at], cell.decay, first, second);
+	t.arena[cell.p] = v;
+	int *flags = p.flags + t.count + s;
+	flagUnlessFinite(flags, t.updateInstruction, v);
+	if (first) flagUnlessFinite(flags, t.updateInstruction, *first);
+	if (second) flagUnlessFinite(flags, t.updateInstruction, *second);
 }

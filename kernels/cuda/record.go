@@ -14,7 +14,7 @@ import (
 const (
 	planLayers = "layer by layer" // each kernel on the whole device
 	planFleet  = "fleet"          // each trial in a block of its own
-	planSpread = "spread"         // each trial in as many blocks as a batch has tiles
+	PlanSpread = "spread"         // each trial in as many blocks as a batch has tiles
 )
 
 // Record is what a run keeps of the device that it ran on and of what ran there.
@@ -129,10 +129,10 @@ func (f *Fleet) spreadLaunched(s *spread, step []Launch) {
 	for _, l := range step {
 		names[l.Kernel]++
 	}
-	f.backend.tally.add(planSpread, names, s.steps)
+	f.backend.tally.add(PlanSpread, names, s.steps)
 	for _, l := range s.loads {
 		if l.machine.tally != nil {
-			l.machine.tally.add(planSpread, names, len(l.batches))
+			l.machine.tally.add(PlanSpread, names, len(l.batches))
 		}
 	}
 }

@@ -13,6 +13,17 @@
 	extern __shared__ __align__(16) char block[]; \
 	Type *name = reinterpret_cast<Type *>(block)
 #define UNROLL _Pragma("unroll")
+#define UNROLL_TWICE _Pragma("unroll 2")
+#define ROLLED _Pragma("unroll 1")
+
+// load4 and store4 move four floats, whose place is aligned to 16 bytes, at once.
+__device__ __forceinline__ void load4(float *v, const float *from) {
+	float4 four = *reinterpret_cast<const float4 *>(from);
+	v[0] = four.x, v[1] = four.y, v[2] = four.z, v[3] = four.w;
+}
+__device__ __forceinline__ void store4(float *to, const float *v) {
+	*reinterpret_cast<float4 *>(to) = make_float4(v[0], v[1], v[2], v[3]);
+}
 
 // mmaTF32 adds a 16×8 by an 8×8 matrix product to sum, mmaBF16 a 16×16 by a 16×8 one.
 __device__ __forceinline__ void mmaTF32(float sum[4], const unsigned a[4], const unsigned b[2]) {

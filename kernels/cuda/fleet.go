@@ -33,6 +33,7 @@ var ErrNotForFleet = errors.New("the program does not fit a multiprocessor")
 // mostLayers and the rest are fleet.cu's.
 const (
 	mostLayers   = 8
+	mostTile     = 64
 	fleetThreads = 256
 )
 
@@ -68,7 +69,7 @@ func (f *Fleet) add(m *machine) error {
 	}
 	f.shared = max(f.shared, shared)
 	if p.apart {
-		if p.grads, err = f.allocate(4 * int(p.params)); err != nil {
+		if p.grads, err = f.allocate(4 * int(p.trial.gradients)); err != nil {
 			return err
 		}
 	}

@@ -16,8 +16,10 @@ type fleetStep struct {
 }
 
 type fleetLayer struct {
-	in, out, stride                    int32
+	in, out                            int32
+	stride, gradStride, pitch          int32
 	sharedW, sharedB, sharedY, sharedZ int32
+	gradW, gradB                       int32
 	w, b, dw, db, y, z, dy             int32
 	m1w, m2w, m1b, m2b                 int32
 	forward, backward                  int32
@@ -31,7 +33,8 @@ type fleetTrial struct {
 	orders, steps, results, output                                                           Pointer
 	loss                                                                                     lossRule
 	seed                                                                                     uint64
-	count, tile, layers, inputs, params                                                      int32
+	count, tile, layers, inputs, params, gradients                                           int32
+	inputPitch                                                                               int32
 	sharedInput, sharedClean, sharedLoss, sharedEnd                                          int32
 	sharedNext                                                                               int32
 	keep                                                                                     int32
@@ -54,7 +57,6 @@ type fleetPlan struct {
 	machine *machine
 	program *kernels.Program
 	trial   fleetTrial
-	params  int32
 	apart   bool // gradients do not fit into shared memory
 	grads   Pointer
 	in      kernels.Loss
@@ -134,7 +136,6 @@ func (p *fleetPlan) dense(in kernels.Dense, at int32) {
 		m1w: -1, m2w: -1, m1b: -1, m2b: -1,
 		forward: at, epilogue: newEpilogue(in.Epilogue),
 	}
-	l.stride = l.out | 1
 }
 
 // denseGrad matches a gradient with its layer; the first layer must not want one
@@ -176,57 +177,83 @@ func (p *fleetPlan) update(in kernels.Update, at int32) {
 }
 
 // place lays out shared memory of at most limit bytes: parameters, gradients if
-// they fit, and as large a tile as does. It returns the bytes.
+// they fit, and as large a tile as does. Rows start apart in the banks where that
+// makes no tile smaller. It returns the bytes.
 func (p *fleetPlan) place(limit int) (int, error) {
-	t := &p.trial
-	t.params = 0
-	for i := range t.layers {
-		l := &t.layer[i]
-		l.sharedW, l.sharedB = t.params, -1
-		t.params += l.in * l.stride
-		if l.b >= 0 {
-			l.sharedB = t.params
-			t.params += l.out
-		}
-	}
-	p.params = t.params
 	for _, apart := range []bool{false, true} {
-		for _, tile := range []int32{64, 48, 32, 16, 8} {
-			if bytes := p.placeTile(tile, apart); bytes <= limit {
-				p.apart = apart
-				return p.placeNext(bytes, limit), nil
+		for _, tile := range []int32{mostTile, 48, 32, 16, 8} {
+			for _, spread := range []bool{true, false} {
+				if bytes := p.placeTile(tile, apart, spread); bytes <= limit {
+					p.apart = apart
+					return p.placeNext(bytes, limit), nil
+				}
 			}
 		}
 	}
 	return 0, fmt.Errorf("%w: %d parameters and the smallest tile need %d bytes of shared memory, the device gives a block %d",
-		ErrNotForFleet, t.params, p.placeTile(8, true), limit)
+		ErrNotForFleet, p.trial.params, p.placeTile(8, true, false), limit)
 }
 
-func (p *fleetPlan) placeTile(tile int32, apart bool) int {
+// pitch is how far apart rows of so many float32 start: at multiples of four, which
+// are moved at once. Spread rows are apart by an odd number of these, so that eight
+// of them lie in different banks: there are 32 of 4 bytes, and eight threads at a
+// time are served where each asks for 16 (CUDA C++ Programming Guide, shared memory
+// of compute capability 5.x and later).
+func pitch(cols int32, spread bool) int32 {
+	fours := (cols + 3) / 4
+	if spread {
+		fours |= 1
+	}
+	return 4 * fours
+}
+
+// placeParameters lays out parameters, and gradients, wherever these are. The first
+// layer's weights are never read row beside row.
+func (p *fleetPlan) placeParameters(spread bool) {
+	t := &p.trial
+	t.params, t.gradients = 0, 0
+	for i := range t.layers {
+		l := &t.layer[i]
+		l.stride, l.gradStride = pitch(l.out, spread && i > 0), pitch(l.out, false)
+		l.sharedW, l.gradW, l.sharedB, l.gradB = t.params, t.gradients, -1, -1
+		t.params += l.in * l.stride
+		t.gradients += l.in * l.gradStride
+		if l.b >= 0 {
+			l.sharedB, l.gradB = t.params, t.gradients
+			t.params += l.gradStride
+			t.gradients += l.gradStride
+		}
+	}
+}
+
+func (p *fleetPlan) placeTile(tile int32, apart, spread bool) int {
 	t := &p.trial
 	t.tile = tile
+	p.placeParameters(spread)
 	end := t.params
 	if !apart {
-		end += t.params
+		end += t.gradients
 	}
-	take := func(cols int32) int32 {
+	take := func(pitch int32) int32 {
 		at := end
-		end += tile * cols
+		end += tile * pitch
 		return at
 	}
-	t.sharedInput, t.sharedClean = take(t.inputs), -1
+	t.inputPitch = pitch(t.inputs, false) // all lanes of a warp read one row
+	t.sharedInput, t.sharedClean = take(t.inputPitch), -1
 	if p.clean {
-		t.sharedClean = take(t.inputs)
+		t.sharedClean = take(t.inputPitch)
 	}
 	for i := range t.layers {
 		l := &t.layer[i]
-		l.sharedY, l.sharedZ = take(l.out), -1
+		l.pitch = pitch(l.out, spread)
+		l.sharedY, l.sharedZ = take(l.pitch), -1
 		if l.z >= 0 {
-			l.sharedZ = take(l.out)
+			l.sharedZ = take(l.pitch)
 		}
 	}
-	t.sharedLoss = take(t.layer[t.layers-1].out)
-	t.sharedEnd = (end + 1) / 2 * 2
+	t.sharedLoss = take(t.layer[t.layers-1].pitch)
+	t.sharedEnd = end
 	return int(4*t.sharedEnd) + 8*fleetThreads + 8
 }
 
@@ -241,7 +268,7 @@ func (p *fleetPlan) placeNext(bytes, limit int) int {
 	if t.layers > 1 {
 		t.sharedNext = t.layer[1].sharedY
 	}
-	end := max(t.sharedEnd, (t.sharedNext+t.tile*t.inputs+1)/2*2)
+	end := max(t.sharedEnd, t.sharedNext+t.tile*t.inputPitch)
 	more := int(4 * (end - t.sharedEnd))
 	if bytes+more > limit {
 		t.sharedNext = -1

@@ -35,7 +35,7 @@ type spread struct {
 	loads        []fleetLoad
 	trials       []spreadTrial // with places from the beginning of the memory
 	tiles, steps int           // most of a trial
-	params       int
+	gradients    int
 	flags        int // bytes
 	table, bytes int
 }
@@ -56,7 +56,7 @@ func (f *Fleet) planSpread(loads []fleetLoad) *spread {
 		for _, b := range l.batches {
 			s.tiles = max(s.tiles, blocks(b.Len(), int(l.trial.tile)))
 		}
-		s.steps, s.params = max(s.steps, len(l.batches)), max(s.params, int(l.trial.params))
+		s.steps, s.gradients = max(s.steps, len(l.batches)), max(s.gradients, int(l.trial.gradients))
 	}
 	// A tile by itself is taken to last twice as long: it fetches the weights and
 	// leaves as many gradients to be added up.
@@ -82,7 +82,7 @@ func (s *spread) place() {
 	s.table = take(len(bytesOf(s.trials)))
 	for i := range s.trials {
 		s.trials[i].losses = Pointer(take(8 * s.tiles))
-		s.trials[i].parts = Pointer(take(4 * s.tiles * s.params))
+		s.trials[i].parts = Pointer(take(4 * s.tiles * s.gradients))
 	}
 }
 
@@ -101,7 +101,7 @@ func (f *Fleet) launchSpread(s *spread, trials, memory Pointer) error {
 	if err := driver.CopyIn(table, bytesOf(s.trials)); err != nil {
 		return err
 	}
-	cells := [3]int{blocks(s.params, fleetThreads), len(s.trials), 1}
+	cells := [3]int{blocks(s.gradients, fleetThreads), len(s.trials), 1}
 	step := []Launch{
 		{Kernel: "spread_tile", Grid: [3]int{s.tiles, len(s.trials), 1}, Shared: f.shared},
 		{Kernel: "spread_sum", Grid: cells},

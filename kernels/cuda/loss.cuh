@@ -51,21 +51,25 @@ __device__ __forceinline__ double categorical(const LossRule &a, float *dz, cons
 	return value;
 }
 
+// Deviation is what one element adds to the loss of its row, and its derivative.
+struct Deviation {
+	double value, slope;
+};
+
+__device__ __forceinline__ Deviation deviation(const LossRule &a, int j, float pred, float target) {
+	double d = (double)pred - target, w = a.featureWeight ? a.featureWeight[j] : 1.;
+	if (a.kind == mse) return {w * d * d, w * (2 * d)};
+	if (fabs(d) > a.delta) return {w * a.delta * (fabs(d) - 0.5 * a.delta), w * copysign((double)a.delta, d)};
+	return {w * d * d / 2, w * d};
+}
+
 __device__ __forceinline__ double regression(const LossRule &a, float *dz, const float *pred, const float *target, int n) {
 	int cols = a.cols;
 	double sum = 0;
 	for (int j = 0; j < cols; j++) {
-		double d = (double)pred[j] - target[j], w = a.featureWeight ? a.featureWeight[j] : 1., slope = 2 * d;
-		if (a.kind == mse) {
-			sum += w * d * d;
-		} else if (fabs(d) > a.delta) {
-			slope = copysign((double)a.delta, d);
-			sum += w * a.delta * (fabs(d) - 0.5 * a.delta);
-		} else {
-			slope = d;
-			sum += w * d * d / 2;
-		}
-		dz[j] = (float)(w * slope / ((double)cols * n));
+		Deviation e = deviation(a, j, pred[j], target[j]);
+		sum += e.value;
+		dz[j] = (float)(e.slope / ((double)cols * n));
 	}
 	return sum / cols;
 }

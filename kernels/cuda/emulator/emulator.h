@@ -10,6 +10,8 @@
 #define __device__
 #define __forceinline__ inline
 #define UNROLL
+#define UNROLL_TWICE
+#define ROLLED
 
 #define KERNEL(name, Args, threads)                                            \
 	static void name(const Args &a);                                           \
@@ -42,6 +44,7 @@ std::uint64_t shuffle(unsigned mask, std::uint64_t bits, int from, const char *f
 void beginCopy(void *to, const void *from, std::size_t bytes);
 void commitCopies();
 void waitForCopies(std::size_t pending);
+void checkAligned(const void *p, std::size_t bytes);
 
 template <class T>
 T shuffleXor(unsigned mask, T v, int lane, const char *file, int line) {
@@ -116,6 +119,15 @@ void copyAsync(float *to, const float *from) {
 inline void copyCommit() { emulator::commitCopies(); }
 template <int pending>
 void copyWait() { emulator::waitForCopies(pending); }
+
+inline void load4(float *v, const float *from) {
+	emulator::checkAligned(from, 4 * sizeof *v);
+	for (int i = 0; i < 4; i++) v[i] = from[i];
+}
+inline void store4(float *to, const float *v) {
+	emulator::checkAligned(to, 4 * sizeof *v);
+	for (int i = 0; i < 4; i++) to[i] = v[i];
+}
 
 inline int atomicMin(int *p, int v) {
 	int old = *p;

@@ -209,6 +209,10 @@ void beginCopy(void *to, const void *from, std::size_t bytes) {
 	running->copies.push_back(c);
 }
 
+void checkAligned(const void *p, std::size_t bytes) {
+	if (std::uintptr_t(p) % bytes) stop("an access is not aligned to its size");
+}
+
 void commitCopies() { running->groups++; }
 
 void waitForCopies(std::size_t pending) {

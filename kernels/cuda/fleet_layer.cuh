@@ -221,14 +221,17 @@ __device__ __forceinline__ void addBiasGradient(Block &b, const FleetLayer &l) {
 	}
 }
 
-// backwardLayer adds to the gradients of a layer whose dz is known and hands its
-// input's gradient down.
-__device__ __forceinline__ void backwardLayer(Block &b, int index) {
+// addGradients adds the tile's share to the gradients of a layer whose dz is known.
+__device__ __forceinline__ void addGradients(Block &b, int index) {
 	const FleetLayer l = b.t.layer[index];
 	addWeightGradient(b, l, inputOf(b, index));
 	if (l.sharedB >= 0) addBiasGradient(b, l);
 	__syncthreads();
-	if (index == 0) return;
+}
+
+// propagate makes the dz of the layer below one, not the first, whose dz is known.
+__device__ __forceinline__ void propagate(Block &b, int index) {
+	const FleetLayer l = b.t.layer[index];
 	const FleetLayer below = b.t.layer[index - 1];
 	bool slopes = !(isPlain(b, below) && below.epilogue.activation == relu);
 	if (slopes) setSlopes(b, below);
@@ -251,4 +254,10 @@ __device__ __forceinline__ void backwardLayer(Block &b, int index) {
 	});
 	__syncthreads();
 	if (b.t.keep) leave(b, below, below.sharedY, below.dy);
+}
+
+// backwardLayer is both of one layer.
+__device__ __forceinline__ void backwardLayer(Block &b, int index) {
+	addGradients(b, index);
+	if (index > 0) propagate(b, index);
 }

@@ -1,8 +1,8 @@
 package cuda
 
-// Spread says when a Fleet spreads its trials over the device: each takes as many
-// multiprocessors as its batch has tiles, in three launches a step, instead of one
-// multiprocessor in one launch for all its steps. The bits are the same either way.
+// Spread says when a Fleet spreads its trials over the device: each takes all of it
+// that it can, in four launches a step, instead of one multiprocessor in one launch
+// for all its steps. The bits are the same either way.
 type Spread int
 
 // A Fleet begins with SpreadFew.
@@ -15,15 +15,18 @@ const (
 // SetSpread changes when the Fleet spreads its trials.
 func (f *Fleet) SetSpread(s Spread) { f.spread = s }
 
-// spreadTrial is SpreadTrial in fleet.cu.
-type spreadTrial struct{ parts, losses, flags Pointer }
+// spreadTrial is SpreadTrial in spread.cu.
+type spreadTrial struct {
+	saved, losses, parts, flags Pointer
+	batch, reserved             int32
+}
 
 type spreadArgs struct {
 	trials, spread Pointer
-	step, reserved int32
+	step, rows     int32
 }
 
-// The flags of fleet.cu: 0 is fine, anything else is that of an instruction.
+// The flags of spread.cu: 0 is fine, anything else is that of an instruction.
 const (
 	neverRuns       = -1 << 31
 	lastInstruction = 1 << 30
@@ -32,12 +35,13 @@ const (
 // spread is a call that is spread: what its trials' blocks tell one another, in
 // device memory. Flags come first, then the table of the trials.
 type spread struct {
-	loads        []fleetLoad
-	trials       []spreadTrial // with places from the beginning of the memory
-	tiles, steps int           // most of a trial
-	gradients    int
-	flags        int // bytes
-	table, bytes int
+	loads  []fleetLoad
+	trials []spreadTrial // with places from the beginning of the memory
+	// The most of a trial: steps, rows of a batch, tiles, layers, float32 that are saved
+	// of a row, and gradients.
+	steps, batch, tiles, layers, saved, gradients int
+	flags                                         int // bytes
+	table, bytes                                  int
 }
 
 // planSpread plans the call, or returns nil where its trials are not to be spread.
@@ -49,14 +53,19 @@ func (f *Fleet) planSpread(loads []fleetLoad) *spread {
 	}
 	s := &spread{loads: loads, trials: make([]spreadTrial, len(loads))}
 	for i := range loads {
-		l := &loads[i]
-		if l.trial.maxNorm > 0 {
+		t := &loads[i].trial
+		if t.maxNorm > 0 {
 			return nil
 		}
-		for _, b := range l.batches {
-			s.tiles = max(s.tiles, blocks(b.Len(), int(l.trial.tile)))
+		saved := int(t.inputPitch)
+		for _, l := range t.layer[:t.layers] {
+			saved += 2 * int(l.pitch)
 		}
-		s.steps, s.gradients = max(s.steps, len(l.batches)), max(s.gradients, int(l.trial.gradients))
+		for _, b := range loads[i].batches {
+			s.batch, s.tiles = max(s.batch, b.Len()), max(s.tiles, blocks(b.Len(), int(t.tile)))
+		}
+		s.steps, s.layers = max(s.steps, len(loads[i].batches)), max(s.layers, int(t.layers))
+		s.saved, s.gradients = max(s.saved, saved), max(s.gradients, int(t.gradients))
 	}
 	// A tile by itself is taken to last twice as long: it fetches the weights and
 	// leaves as many gradients to be added up.
@@ -81,9 +90,21 @@ func (s *spread) place() {
 	s.flags = s.bytes
 	s.table = take(len(bytesOf(s.trials)))
 	for i := range s.trials {
-		s.trials[i].losses = Pointer(take(8 * s.tiles))
+		s.trials[i].batch = int32(s.batch)
+		s.trials[i].losses = Pointer(take(8 * s.batch))
+		s.trials[i].saved = Pointer(take(4 * s.batch * s.saved))
 		s.trials[i].parts = Pointer(take(4 * s.tiles * s.gradients))
 	}
+}
+
+// rows is how many samples a block of spread_rows takes: the device's share, but
+// eight at least, as few rows keep no more threads busy, and a tile at most.
+func (s *spread) rows(processors int) int {
+	rows := max((blocks(len(s.trials)*s.batch, processors)+7)/8*8, 8)
+	for i := range s.loads {
+		rows = min(rows, int(s.loads[i].trial.tile))
+	}
+	return rows
 }
 
 // launchSpread takes the steps of the trials, which are on the device with their
@@ -92,7 +113,7 @@ func (f *Fleet) launchSpread(s *spread, trials, memory Pointer) error {
 	driver := f.backend.driver
 	for i := range s.trials {
 		t := &s.trials[i]
-		t.parts, t.losses, t.flags = t.parts+memory, t.losses+memory, t.flags+memory
+		t.saved, t.losses, t.parts, t.flags = t.saved+memory, t.losses+memory, t.parts+memory, t.flags+memory
 	}
 	table := memory + Pointer(s.table)
 	if err := driver.Zero(memory, s.flags); err != nil {
@@ -101,14 +122,16 @@ func (f *Fleet) launchSpread(s *spread, trials, memory Pointer) error {
 	if err := driver.CopyIn(table, bytesOf(s.trials)); err != nil {
 		return err
 	}
-	cells := [3]int{blocks(s.gradients, fleetThreads), len(s.trials), 1}
+	rows, each := s.rows(driver.Device().Processors), len(s.trials)
+	cells := [3]int{blocks(s.gradients, fleetThreads), each, 1}
 	step := []Launch{
-		{Kernel: "spread_tile", Grid: [3]int{s.tiles, len(s.trials), 1}, Shared: f.shared},
-		{Kernel: "spread_sum", Grid: cells},
+		{Kernel: "spread_rows", Grid: [3]int{blocks(s.batch, rows), each, 1}, Shared: f.shared},
+		{Kernel: "spread_weights", Grid: [3]int{s.tiles * s.layers, each, 1}, Shared: f.shared},
+		{Kernel: "spread_sum", Grid: cells, Shared: 8 * fleetThreads},
 		{Kernel: "spread_update", Grid: cells},
 	}
 	for i := range s.steps {
-		args := bytesOf([]spreadArgs{{trials: trials, spread: table, step: int32(i)}})
+		args := bytesOf([]spreadArgs{{trials: trials, spread: table, step: int32(i), rows: int32(rows)}})
 		for _, l := range step {
 			l.Block, l.Args = fleetThreads, args
 			if err := driver.Launch(l); err != nil {

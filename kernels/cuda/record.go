@@ -14,7 +14,7 @@ import (
 const (
 	planLayers = "layer by layer" // each kernel on the whole device
 	planFleet  = "fleet"          // each trial in a block of its own
-	PlanSpread = "spread"         // each trial in as many blocks as a batch has tiles
+	PlanSpread = "spread"         // each trial over the whole device
 )
 
 // Record is what a run keeps of the device that it ran on and of what ran there.

@@ -11,16 +11,6 @@ import (
 	"flowbench/kernels/kernelstest"
 )
 
-// Also where gradients have no room beside the weights.
-func TestSpreadEqualsFleetApart(t *testing.T) {
-	device := emulator.New()
-	device.Shared = 130 << 10
-	spreadEqualsFleet(t, cuda.New(device), kernelstest.DNN(spreadBatch))
-	if err := device.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 // manyProcessors is a device of so many multiprocessors.
 type manyProcessors struct {
 	*emulator.Emulator
@@ -31,6 +21,18 @@ func (m manyProcessors) Device() cuda.Device {
 	d := m.Emulator.Device()
 	d.Processors = m.processors
 	return d
+}
+
+// Also where a block takes few rows, and where gradients have no room beside the weights.
+func TestSpreadEqualsFleetOnAnyDevice(t *testing.T) {
+	for _, c := range []struct{ processors, shared int }{{132, 227 << 10}, {20, 130 << 10}, {132, 99 << 10}} {
+		device := emulator.New()
+		device.Shared = c.shared
+		spreadEqualsFleet(t, cuda.New(manyProcessors{device, c.processors}), kernelstest.DNN(spreadBatch))
+		if err := device.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // Trials are spread where they are too few for the device, and only there; where
@@ -59,7 +61,7 @@ func TestFewTrialsAreSpread(t *testing.T) {
 			device.Capacity -= free - 64<<10 // the gradients of four tiles take 330 KB
 		}
 		spreadTrain(t, b, cuda.SpreadFew, machines, batches)
-		if launches := b.Record().Launches; (launches["spread_tile"] > 0) != c.spread || (launches["fleet"] > 0) == c.spread {
+		if launches := b.Record().Launches; (launches["spread_rows"] > 0) != c.spread || (launches["fleet"] > 0) == c.spread {
 			t.Errorf("%s: launched %v", c.name, launches)
 		}
 		closeAll(t, machines...)

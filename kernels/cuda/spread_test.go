@@ -91,7 +91,7 @@ func spreadEqualsFleet(t *testing.T, b *cuda.Backend, p *kernels.Program) {
 	if r := results[cuda.SpreadAlways]; r[1][1].NonFinite == kernels.None || r[3][1].NonFinite == kernels.None || !math.IsNaN(r[1][2].Loss) {
 		t.Errorf("no trial diverged: %+v", r)
 	}
-	if got := b.Record().Launches["spread_tile"]; got != 4 {
+	if got := b.Record().Launches["spread_rows"]; got != 4 {
 		t.Errorf("%d launches for 4 steps at most", got)
 	}
 	closeAll(t, append(machines[cuda.SpreadNever], machines[cuda.SpreadAlways]...)...)

@@ -1,5 +1,7 @@
 package cuda
 
+import "errors"
+
 // Spread says when a Fleet spreads its trials over the device: each takes all of it
 // that it can, in four launches a step, instead of one multiprocessor in one launch
 // for all its steps. The bits are the same either way.
@@ -22,8 +24,8 @@ type spreadTrial struct {
 }
 
 type spreadArgs struct {
-	trials, spread Pointer
-	step, rows     int32
+	trials, spread, next Pointer
+	rows, reserved       int32
 }
 
 // The flags of spread.cu: 0 is fine, anything else is that of an instruction.
@@ -33,14 +35,16 @@ const (
 )
 
 // spread is a call that is spread: what its trials' blocks tell one another, in
-// device memory. Flags come first, then the table of the trials.
+// device memory. Flags come first, then the number of the step, then the table of the
+// trials.
 type spread struct {
 	loads  []fleetLoad
 	trials []spreadTrial // with places from the beginning of the memory
 	// The most of a trial: steps, rows of a batch, tiles, layers, float32 that are saved
 	// of a row, and gradients.
 	steps, batch, tiles, layers, saved, gradients int
-	flags                                         int // bytes
+	next                                          int // place of the two numbers of the step
+	zeros                                         int // bytes that begin with zeros
 	table, bytes                                  int
 }
 
@@ -87,7 +91,8 @@ func (s *spread) place() {
 	for i := range s.trials {
 		s.trials[i].flags = Pointer(take(4 * 2 * len(s.loads[i].batches)))
 	}
-	s.flags = s.bytes
+	s.next = take(2 * 4)
+	s.zeros = s.bytes
 	s.table = take(len(bytesOf(s.trials)))
 	for i := range s.trials {
 		s.trials[i].batch = int32(s.batch)
@@ -116,7 +121,7 @@ func (f *Fleet) launchSpread(s *spread, trials, memory Pointer) error {
 		t.saved, t.losses, t.parts, t.flags = t.saved+memory, t.losses+memory, t.parts+memory, t.flags+memory
 	}
 	table := memory + Pointer(s.table)
-	if err := driver.Zero(memory, s.flags); err != nil {
+	if err := driver.Zero(memory, s.zeros); err != nil {
 		return err
 	}
 	if err := driver.CopyIn(table, bytesOf(s.trials)); err != nil {
@@ -130,22 +135,26 @@ func (f *Fleet) launchSpread(s *spread, trials, memory Pointer) error {
 		{Kernel: "spread_sum", Grid: cells, Shared: 8 * fleetThreads},
 		{Kernel: "spread_update", Grid: cells},
 	}
-	for i := range s.steps {
-		args := bytesOf([]spreadArgs{{trials: trials, spread: table, step: int32(i), rows: int32(rows)}})
-		for _, l := range step {
-			l.Block, l.Args = fleetThreads, args
-			if err := driver.Launch(l); err != nil {
-				return err
-			}
+	args := bytesOf([]spreadArgs{{trials: trials, spread: table, next: memory + Pointer(s.next), rows: int32(rows)}})
+	for i := range step {
+		step[i].Block, step[i].Args = fleetThreads, args
+	}
+	graph, err := driver.Record(step)
+	if err != nil {
+		return err
+	}
+	for range s.steps {
+		if err := graph.Replay(); err != nil {
+			return errors.Join(err, graph.Close())
 		}
 	}
 	f.spreadLaunched(s, step)
-	return nil
+	return graph.Close()
 }
 
 // addFlags fetches the flags and completes the reports with them.
 func (f *Fleet) addFlags(s *spread, memory Pointer) error {
-	flags := make([]int32, s.flags/4)
+	flags := make([]int32, s.next/4)
 	if err := f.backend.driver.CopyOut(bytesOf(flags), memory); err != nil {
 		return err
 	}

@@ -16,7 +16,9 @@ struct SpreadTrial {
 struct SpreadArgs {
 	const FleetTrial *trials;
 	const SpreadTrial *spread;
-	int step, rows; // rows: of a block of spread_rows
+	int *next; // the step for all kernels but spread_update, and the one for that: each is set where nobody reads it
+	int rows;  // of a block of spread_rows
+	int reserved;
 };
 
 // A flag is 0, neverRuns, or less the sooner its instruction comes.
@@ -73,7 +75,7 @@ KERNEL(spread_rows, SpreadArgs, fleetThreads) {
 	SHARED(float, memory);
 	const FleetTrial &t = a.trials[blockIdx.y];
 	const SpreadTrial &p = a.spread[blockIdx.y];
-	int s = a.step, first = blockIdx.x * a.rows;
+	int s = a.next[0], first = blockIdx.x * a.rows;
 	if (s >= t.count) return;
 	if (s > 0 && (p.flags[s - 1] || p.flags[t.count + s - 1])) { // the trial has stopped
 		if (blockIdx.x == 0 && threadIdx.x == 0) p.flags[s] = neverRuns;
@@ -108,7 +110,7 @@ KERNEL(spread_weights, SpreadArgs, fleetThreads) {
 	SHARED(float, memory);
 	const FleetTrial &t = a.trials[blockIdx.y];
 	const SpreadTrial &p = a.spread[blockIdx.y];
-	int s = a.step, tile = blockIdx.x / t.layers, index = blockIdx.x % t.layers;
+	int s = a.next[0], tile = blockIdx.x / t.layers, index = blockIdx.x % t.layers;
 	if (s >= t.count || p.flags[s] == neverRuns || tile * t.tile >= t.steps[s].n) return;
 	const FleetLayer &l = t.layer[index];
 	float *result = p.parts + (long long)tile * t.gradients;
@@ -170,7 +172,8 @@ KERNEL(spread_sum, SpreadArgs, fleetThreads) {
 	SHARED(double, memory);
 	const FleetTrial &t = a.trials[blockIdx.y];
 	const SpreadTrial &p = a.spread[blockIdx.y];
-	int s = a.step, at = blockIdx.x * fleetThreads + threadIdx.x;
+	int s = a.next[0], at = blockIdx.x * fleetThreads + threadIdx.x;
+	if (blockIdx.y == 0 && at == 0) a.next[1] = s;
 	if (s >= t.count || p.flags[s] == neverRuns) return;
 	if (blockIdx.x == 0) fileLoss(t, p, s, memory);
 	Cell cell = cellAt(t, at);
@@ -186,9 +189,9 @@ KERNEL(spread_sum, SpreadArgs, fleetThreads) {
 KERNEL(spread_update, SpreadArgs, fleetThreads) {
 	const FleetTrial &t = a.trials[blockIdx.y];
 	const SpreadTrial &p = a.spread[blockIdx.y];
-	int s = a.step;
+	int s = a.next[1], at = blockIdx.x * fleetThreads + threadIdx.x;
+	if (blockIdx.y == 0 && at == 0) a.next[0] = s + 1;
 	if (s >= t.count || p.flags[s]) return;
-	int at = blockIdx.x * fleetThreads + threadIdx.x;
 	Cell cell = cellAt(t, at);
 	if (cell.e < 0) return;
 	const FleetStep &step = t.steps[s];

@@ -16,5 +16,5 @@
 #include "../norm.cu" // 313001e6a6b11de65cb86a7f77442c5972076a6bb0bc5e029ebdcf7ad259c3af
 #include "../order.cu" // bc763608edbc187417e6674d45eb3841c0886253c896130192e156bece8edef7
 #include "../sequence.cu" // 725611b8a62565f9e2fae8ef3d066bd1302c0e1b46a356f1ad5b2019bfab1094
-#include "../spread.cu" // 2884081cbf20be56da3118c182d3aa4723760c549e36821b9db0578cfd12807a
+#include "../spread.cu" // 21f504d2d13fe1225debcf294c8cf67c16aafc660beaf6182ed3d45da8a4d9b6
 #include "../update.cu" // 665b476cba59b9c00928bf0137106de26d4e048fe2cacecea52505f56b284328

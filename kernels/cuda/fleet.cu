@@ -39,28 +39,44 @@ __device__ __forceinline__ void clip(Block &b, double *part) {
 	__syncthreads();
 }
 
-// update moves the parameters, four of a thread at a time, so that it waits for their
-// moments together.
+// update moves the parameters, several of a thread at a time: it waits once for all
+// that it reads of them.
 __device__ __forceinline__ void update(Block &b) {
-	const FleetTrial &t = b.t;
+	enum { few = 8 };
+	float *arena = b.t.arena;
+	const UpdateRule rule = b.t.rule;
 	bool fine = true;
-	eachFew<4>(t, [&](const Params &s, const int *e, const int *at, const int *grad) {
-		float m1[4] = {}, m2[4] = {}; // a rule without a moment leaves it 0
-		UNROLL for (int i = 0; i < 4; i++) {
-			if (e[i] >= 0 && s.m1 >= 0) m1[i] = t.arena[s.m1 + e[i]];
-			if (e[i] >= 0 && s.m2 >= 0) m2[i] = t.arena[s.m2 + e[i]];
-		}
-		UNROLL for (int i = 0; i < 4; i++) {
+	eachFew<few>(b.t, [&](const Params &s, const int *e, const int *at, const int *grad) {
+		float p[few] = {}, g[few] = {}, m1[few] = {}, m2[few] = {}; // a rule without a moment leaves it 0
+		UNROLL for (int i = 0; i < few; i++) {
 			if (e[i] < 0) continue;
-			float p = updated(t.rule, b.c, b.shared[at[i]], b.grads[grad[i]], s.decay, m1 + i, m2 + i);
-			b.shared[at[i]] = p;
-			fine = fine && isFinite(p) && isFinite(m1[i]) && isFinite(m2[i]);
-			if (s.m1 >= 0) t.arena[s.m1 + e[i]] = m1[i];
-			if (s.m2 >= 0) t.arena[s.m2 + e[i]] = m2[i];
+			p[i] = b.shared[at[i]], g[i] = b.grads[grad[i]];
+			if (s.m1 >= 0) m1[i] = arena[s.m1 + e[i]];
+			if (s.m2 >= 0) m2[i] = arena[s.m2 + e[i]];
+		}
+		UNROLL for (int i = 0; i < few; i++) p[i] = updated(rule, b.c, p[i], g[i], s.decay, m1 + i, m2 + i);
+		UNROLL for (int i = 0; i < few; i++) {
+			fine &= isFinite(p[i]) & isFinite(m1[i]) & isFinite(m2[i]);
+			if (e[i] < 0) continue;
+			b.shared[at[i]] = p[i];
+			if (s.m1 >= 0) arena[s.m1 + e[i]] = m1[i];
+			if (s.m2 >= 0) arena[s.m2 + e[i]] = m2[i];
 		}
 	});
-	note(b, t.updateInstruction, fine);
+	note(b, b.t.updateInstruction, fine);
 	__syncthreads();
+}
+
+// checkGradients notes the layers whose gradients are not finite.
+__device__ __forceinline__ void checkGradients(Block &b) {
+	enum { few = 8 };
+	eachFew<few>(b.t, [&](const Params &s, const int *e, const int *, const int *grad) {
+		float g[few];
+		bool fine = true;
+		UNROLL for (int i = 0; i < few; i++) g[i] = e[i] < 0 ? 0 : b.grads[grad[i]];
+		UNROLL for (int i = 0; i < few; i++) fine &= isFinite(g[i]);
+		note(b, s.backward, fine);
+	});
 }
 
 // keepGradients copies the gradients to the arena.
@@ -72,7 +88,8 @@ __device__ __forceinline__ void keepGradients(Block &b) {
 // returns the sum of the rows' losses in thread 0.
 __device__ __forceinline__ double gradients(Block &b, double *part, int s) {
 	const FleetTrial &t = b.t;
-	for (int e = threadIdx.x; e < t.gradients; e += fleetThreads) b.grads[e] = 0;
+	const float zeros[4] = {};
+	for (int e = 4 * threadIdx.x; e < t.gradients; e += 4 * fleetThreads) store4(b.grads + e, zeros);
 	__syncthreads();
 	double loss = 0;
 	for (b.first = 0; b.first < b.c.n; b.first += t.tile) {
@@ -86,7 +103,7 @@ __device__ __forceinline__ double gradients(Block &b, double *part, int s) {
 			backwardLayer(b, l);
 		}
 	}
-	eachParameter(t, [&](const Params &s, int, int, int grad) { note(b, s.backward, isFinite(b.grads[grad])); });
+	checkGradients(b);
 	if (t.keep) keepGradients(b);
 	__syncthreads();
 	return loss;

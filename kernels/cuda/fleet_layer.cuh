@@ -57,25 +57,25 @@ __device__ __forceinline__ void activateFour(Block &b, const FleetLayer &l, int 
 	note(b, l.forward, fine);
 }
 
-// rectifyFour is activateFour of a plain epilogue.
-__device__ __forceinline__ void rectifyFour(Block &b, const FleetLayer &l, int at, int j, int count) {
-	float v[4], bias[4] = {};
-	load4(v, b.shared + l.sharedY + at);
+// rectify makes outputs of R×4 sums of a layer with a plain epilogue, in registers.
+template <int R>
+__device__ __forceinline__ void rectify(Block &b, const FleetLayer &l, float sum[R][4], int j) {
+	float bias[4] = {};
 	if (l.sharedB >= 0) load4(bias, b.shared + l.sharedB + j);
 	bool fine = true;
-	UNROLL for (int q = 0; q < 4; q++) {
-		if (l.sharedB >= 0) v[q] += bias[q];
-		fine = fine && (q >= count || isFinite(v[q]));
-		if (l.epilogue.activation == relu && v[q] <= 0) v[q] = 0; // a NaN stays
+	UNROLL for (int r = 0; r < R; r++) {
+		UNROLL for (int q = 0; q < 4; q++) {
+			if (l.sharedB >= 0) sum[r][q] += bias[q];
+			fine &= j + q >= l.out | isFinite(sum[r][q]);
+			if (l.epilogue.activation == relu && sum[r][q] <= 0) sum[r][q] = 0; // a NaN stays
+		}
 	}
-	store4(b.shared + l.sharedY + at, v);
 	note(b, l.forward, fine);
 }
 
-__device__ __forceinline__ void forwardLayer(Block &b, int index) {
-	const FleetLayer l = b.t.layer[index];
-	Input x = inputOf(b, index);
-	float *y = b.shared + l.sharedY;
+// forwardProduct leaves the sums of a layer where its outputs belong, or the outputs,
+// where its epilogue is plain.
+__device__ __forceinline__ void forwardProduct(Block &b, const FleetLayer &l, Input x, bool plain) {
 	atBestHeight(b.rows, l.out, [&](auto height) {
 		constexpr int R = decltype(height)::rows;
 		eachPart<R>(b.rows, l.out, [&](int i, int j, int) {
@@ -84,18 +84,24 @@ __device__ __forceinline__ void forwardLayer(Block &b, int index) {
 			UNROLL for (int r = 0; r < R; r++) left.at[r] = b.shared + x.shared + min(i + r, b.rows - 1) * x.pitch;
 			Across<4> right = {{b.shared + l.sharedW + 4 * j}, l.stride};
 			addTerms<R>(sum, l.in, left, right);
+			if (plain) rectify<R>(b, l, sum, 4 * j);
+			float *y = b.shared + l.sharedY + i * l.pitch + 4 * j;
 			UNROLL for (int r = 0; r < R; r++) {
-				if (i + r < b.rows) store4(y + (i + r) * l.pitch + 4 * j, sum[r]);
+				if (i + r < b.rows) store4(y + r * l.pitch, sum[r]);
 			}
 		});
 	});
 	__syncthreads();
-	if (isPlain(b, l) && l.sharedZ < 0) {
-		eachFour(b, l, [&](int at, int, int j, int count) { rectifyFour(b, l, at, j, count); });
-	} else {
+}
+
+__device__ __forceinline__ void forwardLayer(Block &b, int index) {
+	const FleetLayer l = b.t.layer[index];
+	bool plain = isPlain(b, l) && l.sharedZ < 0;
+	forwardProduct(b, l, inputOf(b, index), plain);
+	if (!plain) {
 		eachFour(b, l, [&](int at, int i, int j, int count) { activateFour(b, l, at, i, j, count); });
+		__syncthreads();
 	}
-	__syncthreads();
 	if (!b.t.keep) return;
 	if (l.z >= 0) leave(b, l, l.sharedZ, l.z);
 	leave(b, l, l.sharedY, l.y);
@@ -144,26 +150,27 @@ __device__ __forceinline__ void setSlopes(Block &b, const FleetLayer &l) {
 
 // handDown makes the gradient of a layer's sums, in their place, of R×4 gradients of
 // its outputs, whose columns are across apart. There are slopes, or outputs of a ReLU.
+// What lies outside stands for its neighbour and is not written. All loads come
+// first, so that a thread waits once.
 template <int R, bool slopes>
 __device__ __forceinline__ void handDown(Block &b, const FleetLayer &l, float above[R][4], int i, int j, int across, int instruction) {
 	float scale = l.epilogue.dropRate > 0 ? 1 / (1 - l.epilogue.dropRate) : 1;
+	float *at[4], was[R][4];
 	bool fineAbove = true, fine = true;
 	UNROLL for (int q = 0; q < 4; q++) {
-		float *at = b.shared + l.sharedY + i * l.pitch + j + q * across;
-		UNROLL for (int r = 0; r < R; r++, at += l.pitch) {
-			if (i + r >= b.rows || j + q * across >= l.out) continue;
-			float dy = above[r][q], was = *at;
-			fineAbove = fineAbove && isFinite(dy);
-			if (slopes) {
-				*at = was == 0 ? 0 : dy * scale * was;
-				fine = fine && isFinite(*at);
-			} else {
-				*at = was <= 0 ? 0 : dy;
-			}
+		at[q] = b.shared + l.sharedY + min(j + q * across, l.out - 1);
+		UNROLL for (int r = 0; r < R; r++) was[r][q] = at[q][min(i + r, b.rows - 1) * l.pitch];
+	}
+	UNROLL for (int r = 0; r < R; r++) {
+		UNROLL for (int q = 0; q < 4; q++) {
+			bool inside = (i + r < b.rows) & (j + q * across < l.out);
+			float dy = above[r][q], dz = slopes ? (was[r][q] == 0 ? 0 : dy * scale * was[r][q]) : (was[r][q] <= 0 ? 0 : dy);
+			fineAbove &= isFinite(dy), fine &= isFinite(dz) | !inside;
+			if (inside) at[q][(i + r) * l.pitch] = dz;
 		}
 	}
 	note(b, instruction, fineAbove);
-	if (slopes) note(b, l.backward, fine);
+	if (slopes) note(b, l.backward, fine); // a ReLU hands down what has been looked at, or 0
 }
 
 // addFours adds R×4 sums to a gradient, rows of it stride apart: all loads first,

@@ -12,19 +12,20 @@
 #include "common.cuh"
 
 // Along is N rows or columns of an operand whose terms lie side by side. Their
-// starts are aligned to 16 bytes.
+// starts are aligned to 16 bytes. It moves along as its terms are taken.
 template <int N>
 struct Along {
 	const float *at[N];
-	__device__ __forceinline__ void four(float (*v)[N], int k) const {
+	__device__ __forceinline__ void four(float (*v)[N]) {
 		UNROLL for (int n = 0; n < N; n++) {
 			float run[4];
-			load4(run, at[n] + k);
+			load4(run, at[n]);
 			UNROLL for (int term = 0; term < 4; term++) v[term][n] = run[term];
+			at[n] += 4;
 		}
 	}
-	__device__ __forceinline__ void one(float *v, int k) const {
-		UNROLL for (int n = 0; n < N; n++) v[n] = at[n][k];
+	__device__ __forceinline__ void one(float *v) {
+		UNROLL for (int n = 0; n < N; n++) v[n] = *at[n]++;
 	}
 };
 
@@ -34,11 +35,11 @@ template <int N>
 struct Across {
 	const float *at[N / 4];
 	int pitch;
-	__device__ __forceinline__ void one(float *v, int k) const {
-		UNROLL for (int n = 0; n < N / 4; n++) load4(v + 4 * n, at[n] + k * pitch);
+	__device__ __forceinline__ void one(float *v) {
+		UNROLL for (int n = 0; n < N / 4; n++) load4(v + 4 * n, at[n]), at[n] += pitch;
 	}
-	__device__ __forceinline__ void four(float (*v)[N], int k) const {
-		UNROLL for (int term = 0; term < 4; term++) one(v[term], k + term);
+	__device__ __forceinline__ void four(float (*v)[N]) {
+		UNROLL for (int term = 0; term < 4; term++) one(v[term]);
 	}
 };
 
@@ -51,16 +52,15 @@ __device__ __forceinline__ void multiply(float (*sum)[4], const float *x, const 
 
 // addTerms adds left(r, k)·right(k, q) to sum[r][q] for k from 0 to depth.
 template <int R, class Left, class Right>
-__device__ __forceinline__ void addTerms(float (*sum)[4], int depth, const Left &left, const Right &right) {
-	int k = 0;
-	UNROLL_TWICE for (; k + 4 <= depth; k += 4) {
+__device__ __forceinline__ void addTerms(float (*sum)[4], int depth, Left left, Right right) {
+	UNROLL_TWICE for (int fours = depth / 4; fours > 0; fours--) {
 		float x[4][R], y[4][4];
-		left.four(x, k), right.four(y, k);
+		left.four(x), right.four(y);
 		UNROLL for (int term = 0; term < 4; term++) multiply<R>(sum, x[term], y[term]);
 	}
-	ROLLED for (; k < depth; k++) {
+	ROLLED for (int rest = depth % 4; rest > 0; rest--) {
 		float x[R], y[4];
-		left.one(x, k), right.one(y, k);
+		left.one(x), right.one(y);
 		multiply<R>(sum, x, y);
 	}
 }

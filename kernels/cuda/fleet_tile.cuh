@@ -87,19 +87,20 @@ __device__ __forceinline__ void gather(Block &b) {
 __device__ __forceinline__ void regressionRows(Block &b, double *part) {
 	const FleetTrial &t = b.t;
 	const FleetLayer l = t.layer[t.layers - 1];
+	const LossRule rule = t.loss;
 	const float *clean = b.shared + (t.sharedClean >= 0 ? t.sharedClean : t.sharedInput), *y = b.shared + l.sharedY;
+	float *d = b.shared + t.sharedLoss;
+	int pitch = t.inputPitch;
 	bool fine = true;
 	for (int e = threadIdx.x; e < b.rows * l.out; e += fleetThreads) {
-		int i = e / l.out, j = e % l.out;
-		Deviation v = deviation(t.loss, j, y[i * l.pitch + j], clean[i * t.inputPitch + j]);
-		float d = (float)(v.slope / ((double)l.out * b.c.n));
-		b.shared[t.sharedLoss + i * l.pitch + j] = d;
-		fine = fine && isFinite(d);
+		int i = e / l.out, j = e % l.out, at = i * l.pitch + j;
+		d[at] = (float)(deviation(rule, j, y[at], clean[i * pitch + j]).slope / ((double)l.out * b.c.n));
+		fine &= isFinite(d[at]);
 	}
 	note(b, t.lossInstruction, fine);
 	for (int i = threadIdx.x; i < b.rows; i += fleetThreads) {
 		double sum = 0;
-		for (int j = 0; j < l.out; j++) sum += deviation(t.loss, j, y[i * l.pitch + j], clean[i * t.inputPitch + j]).value;
+		for (int j = 0; j < l.out; j++) sum += deviation(rule, j, y[i * l.pitch + j], clean[i * pitch + j]).value;
 		part[i] = sum / l.out;
 	}
 }

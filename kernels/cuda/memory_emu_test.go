@@ -202,6 +202,21 @@ func TestRowsAheadKeepBits(t *testing.T) {
 	sameBits(t, got, want)
 }
 
+// A fleet lets rows start in different banks where a block has the memory for it, and
+// ends with the same bits where it has not.
+func TestRowsInBanksKeepBits(t *testing.T) {
+	p, list := kernelstest.DNN(48), steps(5, 9, 1e-3)
+	roomy, tight := emulator.New(), emulator.New()
+	shared, _ := cuda.FleetMemory(p, roomy.Shared)
+	tight.Shared = shared - 4
+	if less, _ := cuda.FleetMemory(p, tight.Shared); less < shared-16<<10 {
+		t.Fatalf("a block of %d bytes has a smaller tile: %d", tight.Shared, less)
+	}
+	want, _ := trainedBits(t, roomy, true, p, list)
+	got, _ := trainedBits(t, tight, true, p, list)
+	sameBits(t, got, want)
+}
+
 // Trials of a group whose gradients lie apart, for which there is memory for two at
 // once, must train in turn and end with the bits that each has alone.
 func TestSmallMemorySplitsAGroup(t *testing.T) {

@@ -81,6 +81,8 @@ func TestPlantedFaults(t *testing.T) {
 		"a copy goes elsewhere than to shared memory",
 		"a barrier that not all threads reach",
 		"a shuffle that not all lanes of its mask reach",
+		"an access is not aligned to its size",
+		"an access is not aligned to its size",
 	} {
 		for _, backwards := range []bool{false, true} {
 			out, err := planted(t, 64, int32(fault), backwards)

@@ -17,6 +17,8 @@ enum Fault {
 	notShared,
 	dividedBarrier,
 	dividedShuffle,
+	loadNotAligned,
+	storeNotAligned,
 };
 
 struct PlantedArgs {
@@ -42,5 +44,8 @@ KERNEL(planted, PlantedArgs, 64) {
 	float v = memory[i ^ 1];
 	if (a.fault == lateWait) copyWait<0>();
 	if (a.fault != dividedShuffle || i % 2) v += __shfl_xor_sync(0xFFFFFFFFu, 0.0f, 2);
+	float four[4] = {v};
+	if (a.fault == loadNotAligned) load4(four, memory + i / 8 * 4 + 1);
+	if (a.fault == storeNotAligned) store4(memory + i / 8 * 4 + 2, four);
 	a.out[i] = v;
 }

@@ -11,24 +11,12 @@ import (
 	"flowbench/kernels/kernelstest"
 )
 
-// manyProcessors is a device of so many multiprocessors.
-type manyProcessors struct {
-	*emulator.Emulator
-	processors int
-}
-
-func (m manyProcessors) Device() cuda.Device {
-	d := m.Emulator.Device()
-	d.Processors = m.processors
-	return d
-}
-
 // Also where a block takes few rows, and where gradients have no room beside the weights.
 func TestSpreadEqualsFleetOnAnyDevice(t *testing.T) {
 	for _, c := range []struct{ processors, shared int }{{132, 227 << 10}, {20, 130 << 10}, {132, 99 << 10}} {
 		device := emulator.New()
-		device.Shared = c.shared
-		spreadEqualsFleet(t, cuda.New(manyProcessors{device, c.processors}), kernelstest.DNN(spreadBatch))
+		device.Shared, device.Processors = c.shared, c.processors
+		spreadEqualsFleet(t, cuda.New(device), kernelstest.DNN(spreadBatch))
 		if err := device.Close(); err != nil {
 			t.Error(err)
 		}
@@ -51,7 +39,8 @@ func TestFewTrialsAreSpread(t *testing.T) {
 		{"no memory for it", 132, 1, true, false},
 	} {
 		device := emulator.New()
-		b := cuda.New(manyProcessors{device, c.processors})
+		device.Processors = c.processors
+		b := cuda.New(device)
 		machines, batches := make([]kernels.Machine, c.trials), make([][]kernels.Batch, c.trials)
 		for i := range machines {
 			machines[i], batches[i] = trained(t, b, p, d, uint64(i)), spreadSteps(1, uint64(i), 1e-3)

@@ -60,7 +60,7 @@ type GPUResult struct {
 	Work             string  `json:"work"`
 	Batch            int     `json:"batch"`
 	Trials           int     `json:"trials"`
-	Plan             string  `json:"plan"` // layers, fleet or order
+	Plan             string  `json:"plan"` // layers, fleet, spread (what a fleet of few trials is) or order
 	SamplesPerSecond float64 `json:"samples_per_second"`
 	StepMicroseconds float64 `json:"step_microseconds"` // of all trials together
 	GFlops           float64 `json:"gflops"`
@@ -79,11 +79,16 @@ func (g *GPU) Run(ctx context.Context) ([]GPUResult, error) {
 	var results []GPUResult
 	for i, c := range g.Cases {
 		g.Progress.report(i, len(g.Cases), c.String())
-		rates, err := g.measure(ctx, c, rows)
+		backend := cuda.New(g.Driver)
+		rates, err := g.measure(ctx, backend, c, rows)
 		if err != nil {
 			return results, fmt.Errorf("%v: %w", c, err)
 		}
-		r := g.result(c, rates, len(rows))
+		plan := c.plan()
+		if c.Fleet && slices.Contains(backend.Record().Plans, cuda.PlanSpread) {
+			plan = cuda.PlanSpread
+		}
+		r := g.result(c, plan, rates, len(rows))
 		results = append(results, r)
 		if g.Done != nil {
 			if err := g.Done(r); err != nil {
@@ -94,11 +99,12 @@ func (g *GPU) Run(ctx context.Context) ([]GPUResult, error) {
 	return results, nil
 }
 
-// result is that of a case with these rates of samples a second, on so many rows.
-func (g *GPU) result(c GPUCase, rates []float64, rows int) GPUResult {
+// result is that of a case with these rates of samples a second, on so many rows, by
+// the plan that was followed.
+func (g *GPU) result(c GPUCase, plan string, rates []float64, rows int) GPUResult {
 	device := g.Driver.Device()
 	r := GPUResult{
-		Work: c.Network.Work, Batch: c.Batch, Trials: c.Trials, Plan: c.plan(),
+		Work: c.Network.Work, Batch: c.Batch, Trials: c.Trials, Plan: plan,
 		SamplesPerSecond: median(rates), Repeats: len(rates),
 		Device: device.Name, UUID: device.UUID, Driver: device.DriverVersion,
 	}
@@ -107,7 +113,7 @@ func (g *GPU) result(c GPUCase, rates []float64, rows int) GPUResult {
 	} else {
 		r.GFlops = r.SamplesPerSecond * c.Network.flops() / 1e9
 		r.StepFlops = float64(c.Batch*c.Trials) * c.Network.flops()
-		r.StepBytes = float64(c.Trials) * c.bytes()
+		r.StepBytes = float64(c.Trials) * c.bytes(plan)
 	}
 	r.StepMicroseconds = 1e6 * float64(r.Batch*r.Trials) / r.SamplesPerSecond
 	return r
@@ -116,10 +122,10 @@ func (g *GPU) result(c GPUCase, rates []float64, rows int) GPUResult {
 // bytes is what a step of one trial moves through device memory at least: its rows,
 // and for every parameter Adam's two moments, there and back; the parameter too
 // where it does not stay in a multiprocessor.
-func (c GPUCase) bytes() float64 {
-	words := 4
-	if !c.Fleet {
-		words = 6
+func (c GPUCase) bytes(plan string) float64 {
+	words := 6
+	if plan == "fleet" {
+		words = 4
 	}
 	return 4 * float64(c.Batch*c.Network.cells()+words*c.Network.parameters())
 }
@@ -128,11 +134,11 @@ func (c GPUCase) bytes() float64 {
 type run func(batches [][]kernels.Batch) error
 
 // measure returns the rates of a case's rounds, in samples a second.
-func (g *GPU) measure(ctx context.Context, c GPUCase, rows []int32) ([]float64, error) {
+func (g *GPU) measure(ctx context.Context, backend *cuda.Backend, c GPUCase, rows []int32) ([]float64, error) {
 	if c.Order {
-		return g.measureOrder(ctx, rows)
+		return g.measureOrder(ctx, backend, rows)
 	}
-	trainers, run, closeAll, err := g.open(c, rows)
+	trainers, run, closeAll, err := g.open(backend, c, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +157,8 @@ func (g *GPU) measure(ctx context.Context, c GPUCase, rows []int32) ([]float64, 
 }
 
 // measureOrder puts epochs in order, and returns rows a second.
-func (g *GPU) measureOrder(ctx context.Context, rows []int32) (rates []float64, err error) {
-	epoch, err := cuda.New(g.Driver).NewEpoch(&kernels.Order{Rows: rows, Batch: len(rows), Seed: seed})
+func (g *GPU) measureOrder(ctx context.Context, backend *cuda.Backend, rows []int32) (rates []float64, err error) {
+	epoch, err := backend.NewEpoch(&kernels.Order{Rows: rows, Batch: len(rows), Seed: seed})
 	if err != nil {
 		return nil, err
 	}
@@ -190,8 +196,7 @@ func (g *GPU) rates(ctx context.Context, from, samples, most int, do func(times 
 }
 
 // open compiles the trials of a case and says how they run.
-func (g *GPU) open(c GPUCase, rows []int32) (trainers []*trainer, run run, closeAll func(), err error) {
-	backend := cuda.New(g.Driver)
+func (g *GPU) open(backend *cuda.Backend, c GPUCase, rows []int32) (trainers []*trainer, run run, closeAll func(), err error) {
 	var machines []kernels.Machine
 	closeAll = func() {
 		for _, m := range machines {

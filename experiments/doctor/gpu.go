@@ -36,11 +36,12 @@ func testGPU(ctx context.Context, name string, open func() (cuda.Driver, error))
 		return err
 	}
 	defer func() { err = errors.Join(err, driver.Close()) }()
-	layers, group := cuda.New(driver), cuda.NewGroup(driver)
+	layers, fleet, spread := cuda.New(driver), cuda.NewGroup(driver), cuda.NewGroup(driver)
+	fleet.Spread, spread.Spread = cuda.SpreadNever, cuda.SpreadAlways
 	for _, plan := range []struct {
 		name    string
 		backend kernels.Backend
-	}{{"layer by layer", layers}, {"as a fleet", group}} {
+	}{{"layer by layer", layers}, {"as a fleet", fleet}, {"spread over the device", spread}} {
 		result := check(ctx, name, want, func() (kernels.Backend, error) { return plan.backend, nil })
 		if result.State != OK {
 			return fmt.Errorf("%s: %s", plan.name, result.Detail)
@@ -53,7 +54,7 @@ func testGPU(ctx context.Context, name string, open func() (cuda.Driver, error))
 	if err := testOrder(layers); err != nil {
 		return err
 	}
-	return allLaunched(layers.Record(), group.Record())
+	return allLaunched(layers.Record(), fleet.Record(), spread.Record())
 }
 
 // testOrder holds the order of an epoch against the processor's.

@@ -27,11 +27,16 @@ func digest(t *testing.T, p *kernels.Program, m kernels.Machine) string {
 }
 
 // The same trial twice alone, and among as many others as fill the device, whatever
-// its place, must end in the same bytes.
+// its place, must end in the same bytes, also where it is spread over the device when
+// it is alone.
 func TestTrialAloneAndAmongOthers(t *testing.T) {
 	const count = 6
-	for name, p := range map[string]*kernels.Program{"dnn": kernelstest.DNN(48), "autoencoder": kernelstest.Autoencoder(48)} {
+	for name, c := range map[string]struct {
+		program *kernels.Program
+		rows    int // of a batch
+	}{"dnn": {kernelstest.DNN(48), 48}, "dnn, several tiles": {kernelstest.DNN(spreadBatch), spreadBatch}, "autoencoder": {kernelstest.Autoencoder(48), 48}} {
 		t.Run(name, func(t *testing.T) {
+			p := c.program
 			d := flows(78)
 			onDevice(t, func(t *testing.T, b *cuda.Backend) {
 				run := func(others, at int) string {
@@ -41,7 +46,7 @@ func TestTrialAloneAndAmongOthers(t *testing.T) {
 						if i == at {
 							seed = 4
 						}
-						machines[i], batches[i] = trained(t, b, p, d, seed), steps(count, seed, 1e-3)
+						machines[i], batches[i] = trained(t, b, p, d, seed), stepsOf(c.rows, count, seed, 1e-3)
 					}
 					train(t, b, machines, batches)
 					sum := digest(t, p, machines[at])
@@ -49,6 +54,9 @@ func TestTrialAloneAndAmongOthers(t *testing.T) {
 					return sum
 				}
 				alone := run(0, 0)
+				if spread := b.Record().Launches["spread_rows"] > 0; spread != (c.rows > 48) {
+					t.Errorf("a trial alone is spread: %v", spread)
+				}
 				t.Logf("alone: sha256 %s; others: %d", alone, *neighbourCount)
 				for what, got := range map[string]string{
 					"alone again": run(0, 0), "among others, last": run(*neighbourCount, *neighbourCount), "among others, second": run(*neighbourCount, 1),
@@ -57,6 +65,9 @@ func TestTrialAloneAndAmongOthers(t *testing.T) {
 					if got != alone {
 						t.Errorf("%s: sha256 %s, alone %s", what, got, alone)
 					}
+				}
+				if b.Record().Launches["fleet"] == 0 {
+					t.Error("no trial had a block of its own")
 				}
 			})
 		})

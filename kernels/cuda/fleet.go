@@ -18,6 +18,7 @@ type Fleet struct {
 	plans    []fleetTrial
 	shared   int  // bytes of shared memory a block needs
 	keep     bool // leave what a step computes in the arenas
+	spread   Spread
 	owned    []Pointer
 	memory   Pointer      // what a call sends and fetches
 	size     int          // bytes there
@@ -173,9 +174,9 @@ func (f *Fleet) shrink(p *passes, part []int, pieces string, why error) bool {
 	return plan != ""
 }
 
-// run launches the kernel once, for machines that have steps. What it needs goes to
-// the device in one piece, and what the steps report comes back in one. Where memory
-// is lacking, no step has run.
+// run takes steps, of machines that have some. What they need goes to the device in
+// one piece, and what they report comes back in one. Where memory is lacking, no step
+// has run.
 func (f *Fleet) run(batches [][]kernels.Batch, results [][]kernels.StepResult) error {
 	loads, err := f.loads(batches)
 	if err != nil {
@@ -190,7 +191,8 @@ func (f *Fleet) run(batches [][]kernels.Batch, results [][]kernels.StepResult) e
 	list := reserve[fleetTrial](c, len(loads))
 	f.raw = slices.Grow(f.raw[:0], total)[:total]
 	reports, size := c.end(), len(bytesOf(f.raw))
-	base, err := f.room(int(reports) + size)
+	end := (int(reports) + size + 15) / 16 * 16
+	spread, base, err := f.spreadRoom(loads, end)
 	if err != nil {
 		return err
 	}
@@ -205,18 +207,48 @@ func (f *Fleet) run(batches [][]kernels.Batch, results [][]kernels.StepResult) e
 	if err := driver.Zero(reports, size); err != nil { // for steps that do not run
 		return err
 	}
-	f.launched("fleet", func(i int) bool { return len(batches[i]) > 0 })
-	err = driver.Launch(Launch{
-		Kernel: "fleet", Grid: [3]int{len(trials), 1, 1}, Block: fleetThreads, Shared: f.shared,
-		Args: bytesOf([]fleetArgs{{trials: base + list}}),
-	})
-	if err != nil {
+	if err := f.launch(loads, spread, base+list, base+Pointer(end)); err != nil {
 		return err
 	}
 	if err := driver.CopyOut(bytesOf(f.raw), reports); err != nil {
 		return err
 	}
+	if spread != nil {
+		if err := f.addFlags(spread, base+Pointer(end)); err != nil {
+			return err
+		}
+	}
 	return f.collect(loads, batches, results)
+}
+
+// spreadRoom makes room for a call's cargo and reports, which end there, and for what
+// spreads its trials, if they are to be spread and memory has room for that.
+func (f *Fleet) spreadRoom(loads []fleetLoad, end int) (*spread, Pointer, error) {
+	if s := f.planSpread(loads); s != nil {
+		base, err := f.room(end + s.bytes)
+		if !outOfMemory(err) {
+			return s, base, err
+		}
+	}
+	base, err := f.room(end)
+	return nil, base, err
+}
+
+// launch trains the trials of the loads: spread, where that is planned, with the
+// memory at that place, or each in a block of its own.
+func (f *Fleet) launch(loads []fleetLoad, s *spread, trials, memory Pointer) error {
+	if s != nil {
+		return f.launchSpread(s, trials, memory)
+	}
+	works := map[int]bool{}
+	for _, l := range loads {
+		works[l.index] = true
+	}
+	f.launched("fleet", func(i int) bool { return works[i] })
+	return f.backend.driver.Launch(Launch{
+		Kernel: "fleet", Grid: [3]int{len(loads), 1, 1}, Block: fleetThreads, Shared: f.shared,
+		Args: bytesOf([]fleetArgs{{trials: trials}}),
+	})
 }
 
 // room is the Fleet's own memory on the device, made larger where it must be.

@@ -210,7 +210,7 @@ __device__ __forceinline__ void addWeightGradient(Block &b, const FleetLayer &l,
 		Across<4> right = {{b.shared + l.sharedY + 4 * j}, l.pitch};
 		addTerms<R>(sum, b.rows, left, right);
 		if (b.t.grads) {
-			addFours<R>(b.t.grads + at, l.gradStride, to - i, sum);
+			addFours<R>(b.grads + at, l.gradStride, to - i, sum);
 		} else { // the compiler knows that this is shared memory
 			addFours<R>(b.shared + b.t.params + at, l.gradStride, to - i, sum);
 		}
@@ -233,9 +233,8 @@ __device__ __forceinline__ void addBiasGradient(Block &b, const FleetLayer &l) {
 	}
 }
 
-// backwardLayer adds to the gradients of a layer whose dz is known and hands its
-// input's gradient down.
-__device__ __forceinline__ void backwardLayer(Block &b, int index) {
+// addGradients adds the tile's share to the gradients of a layer whose dz is known.
+__device__ __forceinline__ void addGradients(Block &b, int index) {
 	const FleetLayer l = b.t.layer[index];
 	Input x = inputOf(b, index);
 	int tall = tallRows(l.in, l.out);
@@ -243,7 +242,11 @@ __device__ __forceinline__ void backwardLayer(Block &b, int index) {
 	addWeightGradient<4>(b, l, x, tall, l.in);
 	if (l.sharedB >= 0) addBiasGradient(b, l);
 	__syncthreads();
-	if (index == 0) return;
+}
+
+// propagate makes the dz of the layer below one, not the first, whose dz is known.
+__device__ __forceinline__ void propagate(Block &b, int index) {
+	const FleetLayer l = b.t.layer[index];
 	const FleetLayer below = b.t.layer[index - 1];
 	bool slopes = !(isPlain(b, below) && below.epilogue.activation == relu);
 	if (slopes) setSlopes(b, below);
@@ -266,4 +269,10 @@ __device__ __forceinline__ void backwardLayer(Block &b, int index) {
 	});
 	__syncthreads();
 	if (b.t.keep) leave(b, below, below.sharedY, below.dy);
+}
+
+// backwardLayer is both of one layer.
+__device__ __forceinline__ void backwardLayer(Block &b, int index) {
+	addGradients(b, index);
+	if (index > 0) propagate(b, index);
 }

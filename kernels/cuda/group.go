@@ -15,6 +15,7 @@ import (
 // to what a trial learns.
 type Group struct {
 	*Backend
+	Spread  Spread // of its fleets; set before the first step
 	mu      sync.Mutex
 	waiting []*request
 	busy    bool // one of those who wait trains for all
@@ -161,6 +162,9 @@ func (g *Group) trainFleet(list []*request) ([][]kernels.StepResult, error) {
 		return nil, nil
 	}
 	f, err := g.NewFleet(machinesOf(list))
+	if err == nil {
+		f.SetSpread(g.Spread)
+	}
 	if half := g.half(list, err); half > 0 {
 		first, err := g.trainFleet(list[:half])
 		if err != nil {

@@ -64,12 +64,15 @@ func trained(t *testing.T, b kernels.Backend, p *kernels.Program, d kernels.Data
 	return m
 }
 
-// steps are n batches of rows drawn from seed.
-func steps(n int, seed uint64, rate float32) []kernels.Batch {
+// steps are n batches of 48 rows drawn from seed.
+func steps(n int, seed uint64, rate float32) []kernels.Batch { return stepsOf(48, n, seed, rate) }
+
+// stepsOf are n batches of so many rows drawn from seed.
+func stepsOf(count, n int, seed uint64, rate float32) []kernels.Batch {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	list := make([]kernels.Batch, n)
 	for i := range list {
-		rows := make([]int32, 48)
+		rows := make([]int32, count)
 		for j := range rows {
 			rows[j] = int32(rng.IntN(tableRows))
 		}

@@ -14,6 +14,7 @@ import (
 const (
 	planLayers = "layer by layer" // each kernel on the whole device
 	planFleet  = "fleet"          // each trial in a block of its own
+	PlanSpread = "spread"         // each trial over the whole device
 )
 
 // Record is what a run keeps of the device that it ran on and of what ran there.
@@ -118,6 +119,20 @@ func (f *Fleet) launched(kernel string, works func(machine int) bool) {
 	for i, m := range f.machines {
 		if m.tally != nil && works(i) {
 			m.tally.add(planFleet, one, 1)
+		}
+	}
+}
+
+// spreadLaunched counts the launches of a step, for each step of a call that is spread.
+func (f *Fleet) spreadLaunched(s *spread, step []Launch) {
+	names := map[string]int{}
+	for _, l := range step {
+		names[l.Kernel]++
+	}
+	f.backend.tally.add(PlanSpread, names, s.steps)
+	for _, l := range s.loads {
+		if l.machine.tally != nil {
+			l.machine.tally.add(PlanSpread, names, len(l.batches))
 		}
 	}
 }

@@ -24,13 +24,16 @@ type Emulator struct {
 	Backwards bool
 	// Capacity is the bytes of its memory, Shared those of a block's.
 	Capacity, Shared int
-	sizes            map[cuda.Pointer]int
-	used             int // bytes of them
+	// Processors is how many multiprocessors it says that it has.
+	Processors int
+	sizes      map[cuda.Pointer]int
+	used       int // bytes of them
 }
 
-// New returns an emulated device with 4 GiB, and 227 KiB a block, as Hopper gives.
+// New returns an emulated device of one multiprocessor with 4 GiB, and 227 KiB a
+// block, as Hopper gives.
 func New() *Emulator {
-	return &Emulator{Capacity: 4 << 30, Shared: 227 << 10, sizes: map[cuda.Pointer]int{}}
+	return &Emulator{Capacity: 4 << 30, Shared: 227 << 10, Processors: 1, sizes: map[cuda.Pointer]int{}}
 }
 
 // engine serialises launches: the fibers are shared by all Emulators.
@@ -38,7 +41,10 @@ var engine sync.Mutex
 
 // Device describes a device like the ones the kernels are written for.
 func (e *Emulator) Device() cuda.Device {
-	return cuda.Device{Name: "emulated", UUID: "emulated", Capability: 90, Processors: 1, Memory: e.Capacity, SharedPerBlock: e.Shared, DriverVersion: "none"}
+	return cuda.Device{
+		Name: "emulated", UUID: "emulated", Capability: 90, Processors: e.Processors,
+		Memory: e.Capacity, SharedPerBlock: e.Shared, DriverVersion: "none",
+	}
 }
 
 func (e *Emulator) Allocate(bytes int) (cuda.Pointer, error) {

@@ -211,9 +211,9 @@ func TestOrphans(t *testing.T) {
 }
 
 // planned is a study of tiny without its flows.
-func planned(t *testing.T) *Study {
+func planned(t *testing.T, set ...string) *Study {
 	t.Helper()
-	s := parse(t, tiny)
+	s := parse(t, tiny, set...)
 	plan, err := NewPlan(s)
 	if err != nil {
 		t.Fatal(err)

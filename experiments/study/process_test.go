@@ -29,6 +29,7 @@ import (
 // its workers. What follows steers those.
 const (
 	restVariable  = "FLOWBENCH_TEST_REST"  // how long a worker rests before every step, such as 2ms
+	holdVariable  = "FLOWBENCH_TEST_HOLD"  // the file that a worker waits for before every step
 	leaseVariable = "FLOWBENCH_TEST_LEASE" // the lease of a worker's claims, such as 300ms
 	faultVariable = "FLOWBENCH_TEST_FAULT" // how a worker misbehaves, see misbehave
 	limitVariable = "FLOWBENCH_TEST_LIMIT" // the largest file in bytes that a sweep and its workers may write
@@ -138,6 +139,9 @@ func workerProcess(ctx context.Context, args []string) error {
 	if rest, err := time.ParseDuration(os.Getenv(restVariable)); err == nil {
 		w.Backend = slowed{w.Backend, func() { time.Sleep(rest) }}
 	}
+	if path := os.Getenv(holdVariable); path != "" {
+		w.Backend = slowed{w.Backend, func() { untilThere(path) }}
+	}
 	if lease, err := time.ParseDuration(os.Getenv(leaseVariable)); err == nil {
 		w.Lease = lease
 	}
@@ -145,6 +149,16 @@ func workerProcess(ctx context.Context, args []string) error {
 		return misbehave(ctx, w, fault)
 	}
 	return w.Work(ctx)
+}
+
+// untilThere waits for a file.
+func untilThere(path string) {
+	for {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // deathCode is what a worker that misbehaves exits with.

@@ -266,11 +266,36 @@ func startSweep(t *testing.T, specPath, dir string, workers int, set []string, e
 	return p
 }
 
-// wait waits for the end and returns the exit code, -1 for a process that was killed.
+// hangTime is after how long a sweep is taken to hang: those of the tests are over
+// in a minute on an idle machine.
+const hangTime = 10 * time.Minute
+
+// wait waits for the end and returns the exit code, -1 for a process that was
+// killed. One that hangs fails the test with what its goroutines do.
 func (p *process) wait() int {
 	p.t.Helper()
-	<-p.end
+	p.waitFor(hangTime)
 	return p.cmd.ProcessState.ExitCode()
+}
+
+func (p *process) waitFor(limit time.Duration) {
+	p.t.Helper()
+	select {
+	case <-p.end:
+		return
+	case <-time.After(limit):
+	}
+	// The workers first: they are killed as soon as their sweep ends.
+	for _, pid := range childrenOf(p.t, p.cmd.Process.Pid) {
+		syscall.Kill(pid, syscall.SIGQUIT)
+	}
+	time.Sleep(time.Second)
+	p.cmd.Process.Signal(syscall.SIGQUIT)
+	select {
+	case <-p.end:
+	case <-time.After(10 * time.Second):
+	}
+	p.t.Fatalf("the sweep has not ended after %v:\n%s", limit, p.said)
 }
 
 // runSweep runs a sweep process that must succeed.

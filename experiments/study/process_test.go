@@ -342,16 +342,19 @@ func kept(t *testing.T, dir string) map[string]string {
 }
 
 // oneReplicate is killSpec with a third of its trials.
-func oneReplicate(t *testing.T) string {
+func oneReplicate(t *testing.T) string { return killSpecWith(t, "replicates: 3", "replicates: 1") }
+
+// killSpecWith is killSpec with one line changed.
+func killSpecWith(t *testing.T, line, changed string) string {
 	t.Helper()
 	raw, err := os.ReadFile(killSpec)
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "spec.yaml")
-	text := strings.Replace(string(raw), "replicates: 3", "replicates: 1", 1)
+	text := strings.Replace(string(raw), line, changed, 1)
 	if text == string(raw) {
-		t.Fatalf("%s has not three replicates", killSpec)
+		t.Fatalf("%s has no line %q", killSpec, line)
 	}
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)

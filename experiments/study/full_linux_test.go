@@ -117,7 +117,7 @@ func TestRoomMadeAtOnce(t *testing.T) {
 // waitUntilSaid waits for words of a sweep that goes on.
 func (p *process) waitUntilSaid(words string) {
 	p.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(p.said.String(), words); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(p.said.String(), words); time.Sleep(10 * time.Millisecond) {
 		select {
 		case <-p.end:
 			p.t.Fatalf("it ended before it said %q:\n%s", words, p.said)

@@ -56,7 +56,7 @@ limit=1800 began=$SECONDS
 sweep=$!
 samples=()
 while kill -0 "$sweep" 2>/dev/null; do
-	sleep 0.2
+	sleep 0.1
 	[ $((SECONDS - began)) -lt "$limit" ] || { kill -9 "$sweep"; fail "the sweep has not ended after $limit s: $(tail -3 "$work/log")"; }
 	# Files come and go while find looks.
 	done_now=$({ find "$dir/trials" -maxdepth 2 -name result.json 2>/dev/null || true; } | wc -l)

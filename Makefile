@@ -19,14 +19,14 @@ kernels: ## compile the CUDA kernels to the PTX that is in the tree
 	bash scripts/kernels.sh
 
 emulate: ## run the CUDA kernels' tests on the processor (needs g++)
-	CGO_ENABLED=1 go test -tags emu ./kernels/cuda/...
-	CGO_ENABLED=1 go test -tags emu -run 'Emulated|GPUCases|NeverLaunched' ./experiments/doctor ./experiments/bench ./experiments/study
+	CGO_ENABLED=1 go test -tags emu -timeout 30m ./kernels/cuda/...
+	CGO_ENABLED=1 go test -tags emu -timeout 30m -run 'Emulated|GPUCases|NeverLaunched' ./experiments/doctor ./experiments/bench ./experiments/study
 
 demo: build ## sweep DNNs and autoencoders on synthetic flows and compare them (about a minute)
 	./flowbench sweep experiments/demo.yaml
 
 test: ## run the tests
-	go test ./...
+	go test -timeout 30m ./...
 
 check: ## run what CI runs
 	bash .ci/run

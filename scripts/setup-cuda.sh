@@ -32,8 +32,8 @@ install() {
 		exit 1
 	fi
 	say "installing nvidia-cuda-toolkit (some 2 GB)"
-	apt-get update >&2
-	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nvidia-cuda-toolkit g++ >&2
+	apt-get -o Acquire::Retries=5 update >&2
+	DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=5 install -y --no-install-recommends nvidia-cuda-toolkit g++ >&2
 }
 
 found && exit 0

@@ -58,7 +58,7 @@ configure() {
 
 controller() {
 	slurmctld
-	for _ in $(seq 100); do
+	for _ in $(seq 1200); do
 		scontrol ping 2>/dev/null | grep -q UP && return
 		sleep 0.1
 	done
@@ -80,7 +80,7 @@ start() {
 	controller
 	slurmd -N n1
 	slurmd -N n2
-	for _ in $(seq 100); do
+	for _ in $(seq 1200); do
 		[ "$(sinfo -h -N -t idle | wc -l)" -eq 2 ] && return
 		sleep 0.1
 	done

@@ -5,6 +5,8 @@
 # must be brought to its end once, and the comparison be equal to the byte to that
 # of a sweep that nobody disturbed.
 #
+# A sweep that takes longer than 20 minutes has failed.
+#
 # usage: scripts/slurm-sweep.sh [ROUNDS [SEED]]     default 1 1
 # Needs Go, root, Debian's slurm-wlm and munge. Exit 1 on any difference; the
 # folder is then kept.
@@ -14,7 +16,7 @@ cd "$(dirname "$0")/.."
 rounds=${1:-1} RANDOM=${2:-1}
 work=$(mktemp -d "${TMPDIR:-/tmp}/slurm-sweep.XXXXXX")
 export SLURM_CONF=$work/slurm/slurm.conf PATH=$PATH:/usr/sbin
-sweep='' medic=''
+sweep='' medic='' limit=1200
 
 fail() {
 	echo "FAILED: $*" >&2
@@ -84,7 +86,7 @@ count() {
 }
 
 round() {
-	local dir=$work/round$1 strikes=0 kind
+	local dir=$work/round$1 strikes=0 kind began=$SECONDS
 	"$work/flowbench" sweep "$work/spec.yaml" --slurm --serve 127.0.0.1:0 --device cpu --out "$dir" >"$dir.log" 2>&1 &
 	sweep=$!
 	for kind in requeue warning controller warning requeue; do
@@ -95,6 +97,10 @@ round() {
 	# Nodes that the controller lost sight of are put to work again, once it answers.
 	(while sleep 2; do scontrol update nodename=n1,n2 state=resume || true; done) >/dev/null 2>&1 &
 	medic=$!
+	while kill -0 "$sweep" 2>/dev/null; do
+		[ $((SECONDS - began)) -lt "$limit" ] || fail "round $1: the sweep has not ended after $limit s: $(tail -3 "$dir.log")"
+		sleep 1
+	done
 	wait "$sweep" || fail "round $1: the sweep ended with exit code $?: $(tail -3 "$dir.log")"
 	kill "$medic"
 	sweep='' medic=''
@@ -108,7 +114,7 @@ round() {
 CGO_ENABLED=0 go build -o "$work/flowbench" .
 write_spec
 bash scripts/slurm-local.sh start "$work/slurm"
-"$work/flowbench" sweep "$work/spec.yaml" --device cpu --out "$work/calm" >"$work/calm.log" 2>&1 || fail "the undisturbed sweep: $(tail -3 "$work/calm.log")"
+timeout "$limit" "$work/flowbench" sweep "$work/spec.yaml" --device cpu --out "$work/calm" >"$work/calm.log" 2>&1 || fail "the undisturbed sweep: $(tail -3 "$work/calm.log")"
 struck=0
 for ((n = 1; n <= rounds; n++)); do
 	round "$n"

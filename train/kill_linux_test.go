@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -96,16 +97,25 @@ func TestKilledTrialsEndInTheSameBytes(t *testing.T) {
 		took := time.Since(begun)
 		kills, rounds := 0, 0
 		random := rand.New(rand.NewPCG(7, uint64(len(kind))))
-		for ; kills < least && rounds < least; rounds++ {
+		for life := took; kills < least && rounds < 20*least; rounds++ {
 			broken := longTrial(kind, t.TempDir())
-			for {
-				// A process lives long enough for some progress, and too short for all.
-				if !killed(t, kind, broken.Dir, 100*time.Millisecond+time.Duration(random.Int64N(int64(took)/3+1))) {
-					break
-				}
+			before, idle := kills, 0
+			for saved := ""; killed(t, kind, broken.Dir, min(100*time.Millisecond, life/10)+time.Duration(random.Int64N(int64(life)/3+1))); {
 				if kills++; kills > 100*least {
 					t.Fatalf("%s: makes no progress between %d kills", kind, kills)
 				}
+				// A process is to live long enough for some progress, and too short for
+				// all, whatever else the machine does meanwhile.
+				idle++
+				if now := checkpoints(t, broken.Dir); now != saved {
+					saved, idle = now, 0
+				}
+				if idle == 10 {
+					life, idle = 2*life, 0
+				}
+			}
+			if kills == before {
+				life /= 2
 			}
 			wantSameBytes(t, fmt.Sprintf("%s, killed %d times", kind, kills), whole, broken)
 		}
@@ -114,6 +124,24 @@ func TestKilledTrialsEndInTheSameBytes(t *testing.T) {
 		}
 		t.Logf("%s: %d kills, %d trials, %v undisturbed", kind, kills, rounds, took.Round(time.Millisecond))
 	}
+}
+
+// checkpoints tells apart what checkpoints a trial has left.
+func checkpoints(t *testing.T, dir string) string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "checkpoint-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := ""
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said += fmt.Sprintln(info.Name(), info.Size(), info.ModTime())
+	}
+	return said
 }
 
 // killed trains the trial in a process that is killed after a while, and says

@@ -50,7 +50,8 @@ func TestRealMini(t *testing.T) {
 		mustOpen(t, dir)
 		best = min(best, time.Since(start))
 	}
-	if best > 50*time.Millisecond {
+	t.Logf("Open takes %v", best)
+	if best > 50*time.Millisecond && !raceDetector {
 		t.Errorf("Open takes %v, want under 50 ms", best)
 	}
 }

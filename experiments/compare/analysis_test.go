@@ -242,9 +242,12 @@ func TestFiveThousandTrials(t *testing.T) {
 	start := time.Now()
 	a := analyse(t, Options{}, all...)
 	kept, err := Where(all, "ap>0.01 && model.kind=dnn")
-	if took := time.Since(start); took > 5*time.Second || len(a.Comparisons) != 999 || len(kept) == 0 || err != nil {
-		t.Errorf("%v, %d comparisons, %d kept, %v", took, len(a.Comparisons), len(kept), err)
-	} else {
-		t.Logf("5,000 trials analysed and filtered in %v", took)
+	took := time.Since(start)
+	t.Logf("5,000 trials analysed and filtered in %v", took)
+	if took > 5*time.Second && !raceDetector {
+		t.Errorf("it took %v", took)
+	}
+	if len(a.Comparisons) != 999 || len(kept) == 0 || err != nil {
+		t.Errorf("%d comparisons, %d kept, %v", len(a.Comparisons), len(kept), err)
 	}
 }

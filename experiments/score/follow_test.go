@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,12 +34,37 @@ func (g *growing) Write(p []byte) (int, error) {
 	return g.out.Write(p)
 }
 
+// notice takes a notice.
+func (g *growing) notice(line string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.notices = append(g.notices, line)
+}
+
+// noticed is the notices until now.
+func (g *growing) noticed() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.notices)
+}
+
+// untilNoticed waits for a notice that holds words.
+func (g *growing) untilNoticed(words string) {
+	g.t.Helper()
+	has := func(line string) bool { return strings.Contains(line, words) }
+	for deadline := time.Now().Add(time.Minute); !slices.ContainsFunc(g.noticed(), has); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			g.t.Fatalf("no notice of %q in %q", words, g.noticed())
+		}
+	}
+}
+
 // follow starts to follow a file that holds text.
 func follow(t *testing.T, m trained, text string) *growing {
 	t.Helper()
 	g := &growing{t: t, path: filepath.Join(t.TempDir(), "live.csv"), ended: make(chan *Summary, 1)}
 	g.put(text, os.O_CREATE)
-	in, err := NewFollow(g.path, m.model.Model.Scaler.Columns, flowcsv.Options{BadRows: flowcsv.Drop}, func(s string) { g.notices = append(g.notices, s) })
+	in, err := NewFollow(g.path, m.model.Model.Scaler.Columns, flowcsv.Options{BadRows: flowcsv.Drop}, g.notice)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +107,7 @@ func (g *growing) put(text string, how int) {
 // rows waits until so many have come.
 func (g *growing) rows(n int) [][]string {
 	g.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		g.mu.Lock()
 		text := g.out.String()
@@ -121,8 +147,8 @@ func TestFollowScoresWhatComes(t *testing.T) {
 	if s := <-g.ended; s == nil || s.Rows != 20 {
 		t.Errorf("summary %+v", s)
 	}
-	if len(g.notices) != 1 || !strings.Contains(g.notices[0], "last 10 bytes") {
-		t.Errorf("notices %q", g.notices)
+	if n := g.noticed(); len(n) != 1 || !strings.Contains(n[0], "last 10 bytes") {
+		t.Errorf("notices %q", n)
 	}
 }
 
@@ -139,7 +165,7 @@ func TestFollowNoticesRotationAndTruncation(t *testing.T) {
 	g.put(header+lines[2], os.O_CREATE)
 	g.rows(3)
 	g.put(header, os.O_TRUNC)
-	time.Sleep(20 * time.Millisecond) // shorter for some looks
+	g.untilNoticed("cut short") // before it grows to what it was
 	g.put(lines[3]+"1,2,3\n", os.O_APPEND)
 	rows := g.rows(4)
 	for i, row := range rows {
@@ -152,8 +178,8 @@ func TestFollowNoticesRotationAndTruncation(t *testing.T) {
 	if s == nil || s.Rows != 4 || s.Input.Dropped != 1 {
 		t.Errorf("summary %+v", s)
 	}
-	if len(g.notices) != 2 || !strings.Contains(g.notices[0], "replaced") || !strings.Contains(g.notices[1], "cut short") {
-		t.Errorf("notices %q", g.notices)
+	if n := g.noticed(); len(n) != 2 || !strings.Contains(n[0], "replaced") || !strings.Contains(n[1], "cut short") {
+		t.Errorf("notices %q", n)
 	}
 }
 

@@ -362,6 +362,7 @@ func TestMemoryDoesNotGrowWithTheRows(t *testing.T) {
 	if testing.Short() {
 		t.Skip("283,000 rows")
 	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4)) // each thread has blocks of its own in hand
 	m := training(t, 3000, models["dnn"]...)
 	config, err := synth.Parse("synth://full?seed=1&rows=283074")
 	if err != nil {

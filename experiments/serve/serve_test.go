@@ -46,7 +46,7 @@ func serveStudy(t *testing.T, st *study.Study, token string) string {
 			if err != nil {
 				t.Errorf("the server ended with %v", err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Error("the server does not end with its context")
 		}
 	})

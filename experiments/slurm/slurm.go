@@ -122,18 +122,19 @@ func (a Array) Script() string {
 	return fmt.Sprintf(script, strings.Join(quoted, " "), RequeueExit)
 }
 
-// script waits again where a signal has ended the wait and not the command.
+// script has its traps before it has a child, since a signal without one ends
+// the batch shell; what comes before there is a child is lost. It looks every
+// second for the command's end and asks for its code then: a wait that a signal
+// ends in the moment in which the command ends loses the code (seen with bash
+// 5.2). Signals are passed on after the sleep in which they come.
 const script = `#!/bin/bash
+trap '[ -z "$!" ] || kill -USR1 "$!" 2>/dev/null' USR1
+trap '[ -z "$!" ] || kill -TERM "$!" 2>/dev/null' TERM INT
 %s &
 pid=$!
-trap 'kill -USR1 "$pid" 2>/dev/null' USR1
-trap 'kill -TERM "$pid" 2>/dev/null' TERM INT
+while kill -0 "$pid" 2>/dev/null; do sleep 1; done
 wait "$pid"
 code=$?
-while kill -0 "$pid" 2>/dev/null; do
-	wait "$pid"
-	code=$?
-done
 if [ "$code" -eq %d ]; then
 	scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" || exit 1
 	exit 0

@@ -115,7 +115,7 @@ func TestScript(t *testing.T) {
 	t.Setenv("SLURM_ARRAY_JOB_ID", "17")
 	t.Setenv("SLURM_ARRAY_TASK_ID", "3")
 	bash := func(command ...string) error {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		_, err := run(ctx, Array{Command: command}.Script(), "bash")
 		return err
@@ -126,7 +126,17 @@ func TestScript(t *testing.T) {
 	if err := bash("sh", "-c", "exit 9"); err == nil || !strings.Contains(err.Error(), "exit status 9") {
 		t.Errorf("exit 9 came out as %v", err)
 	}
-	warned := "trap 'exit 75' USR1; kill -USR1 $PPID; while :; do sleep 0.05; done"
+	// A signal at the command's first and last moment, many times.
+	ended := make(chan error)
+	for range 40 {
+		go func() { ended <- bash("bash", "-c", "trap '' USR1; kill -USR1 $PPID; exit 9") }()
+	}
+	for range 40 {
+		if err := <-ended; err == nil || !strings.Contains(err.Error(), "exit status 9") {
+			t.Errorf("exit 9 with a warning came out as %v", err)
+		}
+	}
+	warned := "trap 'exit 75' USR1; kill -USR1 $PPID; while kill -0 $PPID; do sleep 0.05; done; exit 1"
 	if err := bash("bash", "-c", warned); err != nil {
 		t.Error(err)
 	}

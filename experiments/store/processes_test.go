@@ -187,7 +187,7 @@ func TestProcesses(t *testing.T) {
 }
 
 // TestManyProcesses lets sixteen processes race for trials of nothing: 50 each,
-// or 500 with FLOWBENCH_STORE_FULL, which must take less than a minute.
+// or 500 with FLOWBENCH_STORE_FULL, which must then take less than a minute.
 func TestManyProcesses(t *testing.T) {
 	const processes, limit = 16, time.Minute
 	each := 50
@@ -201,7 +201,7 @@ func TestManyProcesses(t *testing.T) {
 			said := race(t, url, s, processes*each, processes, 0, 0)
 			took := time.Since(begun)
 			t.Logf("%d results of %d processes in %v: %.0f a second", processes*each, processes, took.Round(time.Millisecond), float64(processes*each)/took.Seconds())
-			if took > limit {
+			if took > limit && fullSize() {
 				t.Errorf("took %v, more than %v", took, limit)
 			}
 			checkDoneOnce(t, s, processes*each, said, 0)

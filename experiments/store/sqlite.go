@@ -172,17 +172,20 @@ func (f *sqliteFile) write(ctx context.Context, _ reach, do func(*transaction) e
 		return err
 	}
 	defer f.turn.give()
-	if err := f.run(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return err
+	err := f.run(ctx, "BEGIN IMMEDIATE")
+	if err == nil {
+		err = do(&transaction{ctx: ctx, on: (*sqliteWriter)(f), parameter: "?"})
 	}
-	err := do(&transaction{ctx: ctx, on: (*sqliteWriter)(f), parameter: "?"})
 	// From here on nothing stops it half-way.
 	ctx = context.WithoutCancel(ctx)
 	if err == nil {
 		err = f.run(ctx, "COMMIT")
 	}
 	if err != nil {
-		f.run(ctx, "ROLLBACK") // an error where SQLite has done so itself
+		// Also after BEGIN: where ctx ends meanwhile, the driver says so of a
+		// statement that was carried out. An error where there is nothing to take
+		// back, or SQLite has done so itself.
+		f.run(ctx, "ROLLBACK")
 	}
 	return err
 }

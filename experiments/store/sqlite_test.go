@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,6 +159,57 @@ func TestCancelled(t *testing.T) {
 	if c, err := s.Claim(t.Context(), "a", time.Minute, time.Now()); err != nil || c == nil || c.Attempt != 1 {
 		t.Errorf("%+v, %v", c, err)
 	}
+}
+
+// endsAtLook is a context that ends when its Done is asked for the at-th time,
+// and gives those who wait for that the time to see it.
+type endsAtLook struct {
+	context.Context
+	end   context.CancelFunc
+	looks atomic.Int64
+	at    int64
+}
+
+func (c *endsAtLook) Done() <-chan struct{} {
+	if c.looks.Add(1) == c.at {
+		c.end()
+		time.Sleep(10 * time.Millisecond)
+	}
+	return c.Context.Done()
+}
+
+// TestCancelledAnywhere: wherever in a call its context ends, the store takes the
+// next call. The driver asks for Done before and behind every statement.
+func TestCancelledAnywhere(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "s.sqlite"))
+	if err := s.Create(t.Context(), "a", "f", []store.PlannedTrial{{Index: 0}}); err != nil {
+		t.Fatal(err)
+	}
+	claim, err := s.Claim(t.Context(), "a", time.Minute, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancelled := 0
+	for at, over := int64(1), false; !over; at++ {
+		ctx := &endsAtLook{at: at}
+		ctx.Context, ctx.end = context.WithCancel(t.Context())
+		err := s.Heartbeat(ctx, claim, time.Now())
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("ended at look %d: %v", at, err)
+		}
+		if err != nil {
+			cancelled++
+		}
+		if err := s.Heartbeat(t.Context(), claim, time.Now()); err != nil {
+			t.Fatalf("after one that ended at look %d: %v", at, err)
+		}
+		over = ctx.looks.Load() < at
+		ctx.end()
+	}
+	if cancelled < 4 { // before its turn, twice in BEGIN, and before the next statement
+		t.Errorf("%d calls were cancelled", cancelled)
+	}
+	t.Logf("%d calls were cancelled", cancelled)
 }
 
 // TestTurn: whoever waits for others to write can stop waiting, and the store is

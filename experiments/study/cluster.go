@@ -1,6 +1,7 @@
 package study
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,9 @@ const (
 	jobsName    = "jobs.json"
 	// clusterTime is how often a launcher looks at its jobs.
 	clusterTime = 3 * time.Second
+	// queuePatience is for how long Slurm may refuse to list them, as while its
+	// controller is started again, before the launcher gives up.
+	queuePatience = 2 * time.Minute
 	// maxArrays is how many job arrays may end in a row, without a trial ending in
 	// between, before the launcher gives up.
 	maxArrays = 3
@@ -42,6 +46,9 @@ type Cluster struct {
 	Detach bool
 	Say    io.Writer
 	Watch  func(Progress)
+
+	every    time.Duration // how often it looks at its jobs; 0: clusterTime
+	patience time.Duration // with a Slurm that does not answer; 0: queuePatience
 }
 
 // Run submits workers, unless some of an earlier run are still there, and watches
@@ -109,33 +116,21 @@ func (c *Cluster) listen(server *store.Server) (string, error) {
 
 // watch keeps workers in the cluster's queue until every trial has ended.
 func (c *Cluster) watch(ctx context.Context, served <-chan error) error {
-	arrays, before := 0, -1
+	idle, queue := idleArrays{ended: -1}, outage{patience: cmp.Or(c.patience, queuePatience)}
 	for {
 		if over, err := c.overOrStopped(ctx); over || err != nil {
 			return err
 		}
 		tasks, err := c.Study.Tasks(ctx)
 		if err != nil {
-			return err
-		}
-		// Those that Slurm holds may wait for ever: others take their place.
-		if !slices.ContainsFunc(tasks, func(t slurm.Task) bool { return !t.Held() }) {
-			ended, err := c.Study.ended(ctx)
-			if err != nil {
+			if err := c.bear(ctx, &queue, err); err != nil {
 				return err
 			}
-			if arrays++; ended > before {
-				arrays, before = 1, ended
-			}
-			if arrays > maxArrays {
-				return fmt.Errorf("%d job arrays ended in a row and no trial did; what their workers said is in %s", maxArrays, filepath.Join(c.Study.Dir, clusterName))
-			}
-			if err := c.submit(ctx); err != nil {
+		} else {
+			queue.since = time.Time{}
+			if err := c.fill(ctx, tasks, &idle); err != nil || c.Detach {
 				return err
 			}
-		}
-		if c.Detach {
-			return nil
 		}
 		if c.Watch != nil {
 			if p, err := c.Study.progress(ctx, false); err == nil {
@@ -147,9 +142,53 @@ func (c *Cluster) watch(ctx context.Context, served <-chan error) error {
 			return ctx.Err()
 		case err := <-served:
 			return fmt.Errorf("the store is served no more: %w", err)
-		case <-time.After(clusterTime):
+		case <-time.After(cmp.Or(c.every, clusterTime)):
 		}
 	}
+}
+
+// outage is the time since which Slurm has not listed the tasks; zero while it does.
+type outage struct {
+	since    time.Time
+	patience time.Duration
+}
+
+// bear says once that Slurm does not list the tasks, and returns why when it has
+// not done so for longer than o's patience.
+func (c *Cluster) bear(ctx context.Context, o *outage, why error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case o.since.IsZero():
+		o.since = time.Now()
+		fmt.Fprintf(c.Say, "Slurm does not list the jobs, and is asked again for %v: %v\n", o.patience, why)
+	case time.Since(o.since) > o.patience:
+		return fmt.Errorf("for %v Slurm has not listed the jobs, which go on; the same command watches them again: %w", o.patience, why)
+	}
+	return nil
+}
+
+// idleArrays counts the submissions in a row, before which so many trials had ended.
+type idleArrays struct{ count, ended int }
+
+// fill submits workers where none are left in the queue: an error where that was
+// done maxArrays times and no trial has ended since.
+func (c *Cluster) fill(ctx context.Context, tasks []slurm.Task, idle *idleArrays) error {
+	// Those that Slurm holds may wait for ever: others take their place.
+	if slices.ContainsFunc(tasks, func(t slurm.Task) bool { return !t.Held() }) {
+		return nil
+	}
+	ended, err := c.Study.ended(ctx)
+	if err != nil {
+		return err
+	}
+	if idle.count++; ended > idle.ended {
+		*idle = idleArrays{1, ended}
+	}
+	if idle.count > maxArrays {
+		return fmt.Errorf("%d job arrays ended in a row and no trial did; what their workers said is in %s", maxArrays, filepath.Join(c.Study.Dir, clusterName))
+	}
+	return c.submit(ctx)
 }
 
 // overOrStopped also records what is due, so that a study whose workers have all

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"flowbench/experiments/spec"
 )
 
 // disk mounts a small disk of its own for the test.
@@ -51,9 +53,9 @@ func wantOneMessage(t *testing.T, p *process, parts ...string) {
 
 // TestDiskFullOfFlows has no room for the prepared flows, then gets it.
 func TestDiskFullOfFlows(t *testing.T) {
-	root, spec := disk(t, "size=256k"), oneReplicate(t)
+	root, path := disk(t, "size=256k"), oneReplicate(t)
 	dir := filepath.Join(root, "study")
-	wantOneMessage(t, startSweep(t, spec, dir, 2, nil), "no space left on device", dir, "free some space")
+	wantOneMessage(t, startSweep(t, path, dir, 2, nil), "no space left on device", dir, "free some space")
 	left, err := filepath.Glob(filepath.Join(dir, "*data*"))
 	hidden, hiddenErr := filepath.Glob(filepath.Join(dir, ".*"))
 	if errors.Join(err, hiddenErr) != nil || len(left)+len(hidden) > 0 {
@@ -62,7 +64,7 @@ func TestDiskFullOfFlows(t *testing.T) {
 	if err := unix.Mount("tmpfs", root, "tmpfs", unix.MS_REMOUNT, "size=64m"); err != nil {
 		t.Fatal(err)
 	}
-	runSweep(t, spec, dir, 2, nil)
+	runSweep(t, path, dir, 2, nil)
 	wantEachTrialOnce(t, dir, 0)
 }
 
@@ -90,10 +92,32 @@ func TestDiskFullOfTrials(t *testing.T) {
 	wantEachTrialOnce(t, dir, 0)
 }
 
+// TestRoomMadeAtOnce: room that somebody makes as soon as a worker says that it
+// has none ends the wait.
+func TestRoomMadeAtOnce(t *testing.T) {
+	dir := disk(t, "size=4m")
+	ballast := filepath.Join(dir, "ballast")
+	fill(t, ballast)
+	var said []string
+	w := &Worker{Study: &Study{Dir: dir, Spec: &spec.Spec{}}, halt: newHalt(), Say: func(line string) {
+		if said = append(said, line); len(said) == 1 {
+			if err := os.Remove(ballast); err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+	if err := w.untilRoom(t.Context(), unix.ENOSPC); err != nil {
+		t.Fatal(err)
+	}
+	if len(said) != 2 || !strings.Contains(said[1], "goes on") {
+		t.Errorf("it said %q, not that it goes on", said)
+	}
+}
+
 // waitUntilSaid waits for words of a sweep that goes on.
 func (p *process) waitUntilSaid(words string) {
 	p.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(p.said.String(), words); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(p.said.String(), words); time.Sleep(10 * time.Millisecond) {
 		select {
 		case <-p.end:
 			p.t.Fatalf("it ended before it said %q:\n%s", words, p.said)

@@ -29,6 +29,7 @@ import (
 // its workers. What follows steers those.
 const (
 	restVariable  = "FLOWBENCH_TEST_REST"  // how long a worker rests before every step, such as 2ms
+	holdVariable  = "FLOWBENCH_TEST_HOLD"  // the file that a worker waits for before every step
 	leaseVariable = "FLOWBENCH_TEST_LEASE" // the lease of a worker's claims, such as 300ms
 	faultVariable = "FLOWBENCH_TEST_FAULT" // how a worker misbehaves, see misbehave
 	limitVariable = "FLOWBENCH_TEST_LIMIT" // the largest file in bytes that a sweep and its workers may write
@@ -138,6 +139,9 @@ func workerProcess(ctx context.Context, args []string) error {
 	if rest, err := time.ParseDuration(os.Getenv(restVariable)); err == nil {
 		w.Backend = slowed{w.Backend, func() { time.Sleep(rest) }}
 	}
+	if path := os.Getenv(holdVariable); path != "" {
+		w.Backend = slowed{w.Backend, func() { untilThere(path) }}
+	}
 	if lease, err := time.ParseDuration(os.Getenv(leaseVariable)); err == nil {
 		w.Lease = lease
 	}
@@ -145,6 +149,16 @@ func workerProcess(ctx context.Context, args []string) error {
 		return misbehave(ctx, w, fault)
 	}
 	return w.Work(ctx)
+}
+
+// untilThere waits for a file.
+func untilThere(path string) {
+	for {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // deathCode is what a worker that misbehaves exits with.
@@ -252,11 +266,36 @@ func startSweep(t *testing.T, specPath, dir string, workers int, set []string, e
 	return p
 }
 
-// wait waits for the end and returns the exit code, -1 for a process that was killed.
+// hangTime is after how long a sweep is taken to hang: those of the tests are over
+// in a minute on an idle machine.
+const hangTime = 10 * time.Minute
+
+// wait waits for the end and returns the exit code, -1 for a process that was
+// killed. One that hangs fails the test with what its goroutines do.
 func (p *process) wait() int {
 	p.t.Helper()
-	<-p.end
+	p.waitFor(hangTime)
 	return p.cmd.ProcessState.ExitCode()
+}
+
+func (p *process) waitFor(limit time.Duration) {
+	p.t.Helper()
+	select {
+	case <-p.end:
+		return
+	case <-time.After(limit):
+	}
+	// The workers first: they are killed as soon as their sweep ends.
+	for _, pid := range childrenOf(p.t, p.cmd.Process.Pid) {
+		syscall.Kill(pid, syscall.SIGQUIT)
+	}
+	time.Sleep(time.Second)
+	p.cmd.Process.Signal(syscall.SIGQUIT)
+	select {
+	case <-p.end:
+	case <-time.After(10 * time.Second):
+	}
+	p.t.Fatalf("the sweep has not ended after %v:\n%s", limit, p.said)
 }
 
 // runSweep runs a sweep process that must succeed.
@@ -303,16 +342,19 @@ func kept(t *testing.T, dir string) map[string]string {
 }
 
 // oneReplicate is killSpec with a third of its trials.
-func oneReplicate(t *testing.T) string {
+func oneReplicate(t *testing.T) string { return killSpecWith(t, "replicates: 3", "replicates: 1") }
+
+// killSpecWith is killSpec with one line changed.
+func killSpecWith(t *testing.T, line, changed string) string {
 	t.Helper()
 	raw, err := os.ReadFile(killSpec)
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "spec.yaml")
-	text := strings.Replace(string(raw), "replicates: 3", "replicates: 1", 1)
+	text := strings.Replace(string(raw), line, changed, 1)
 	if text == string(raw) {
-		t.Fatalf("%s has not three replicates", killSpec)
+		t.Fatalf("%s has no line %q", killSpec, line)
 	}
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)

@@ -18,6 +18,8 @@ type small struct {
 	mu         sync.Mutex
 	free, most int64
 	users      int
+	machines   int       // that were ever made
+	met        sync.Once // the machine that has waited for another beside it
 	maxUsers   int
 }
 
@@ -39,19 +41,37 @@ func (s *small) Compile(p *kernels.Program) (kernels.Machine, error) {
 	}
 	s.free -= 30
 	s.users++
+	s.machines++
 	s.maxUsers = max(s.maxUsers, s.users)
-	return &smallMachine{m, s}, nil
+	return &smallMachine{m, s, s.machines == 1}, nil
 }
 
 type smallMachine struct {
 	kernels.Machine
-	of *small
+	of    *small
+	first bool // beside which there is none, since nobody knows yet what one needs
 }
 
-// Train rests, so that trials lie side by side.
+// Train rests, so that trials lie side by side: once until they do.
 func (m *smallMachine) Train(b kernels.Batch) (kernels.StepResult, error) {
 	time.Sleep(2 * time.Millisecond)
+	if !m.first {
+		m.of.met.Do(m.of.untilTwo)
+	}
 	return m.Machine.Train(b)
+}
+
+// untilTwo waits until two machines are in use, or for 5 s, so that the test
+// decides.
+func (s *small) untilTwo() {
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		users := s.users
+		s.mu.Unlock()
+		if users > 1 {
+			return
+		}
+	}
 }
 
 func (m *smallMachine) Close() error {

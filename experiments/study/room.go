@@ -50,8 +50,9 @@ func (w *Worker) pause(ctx context.Context, claim *store.Claim, why error) error
 
 // untilRoom says that the disk is full and waits until it is less so.
 func (w *Worker) untilRoom(ctx context.Context, full error) error {
-	w.say("waits for room on the disk of %s: %v", w.Study.Dir, full)
+	// Measured before it is said, so that room that is made upon it is seen.
 	before := freeSpace(w.Study.Dir)
+	w.say("waits for room on the disk of %s: %v", w.Study.Dir, full)
 	for range roomTries {
 		if err := w.rest(ctx, roomTime); err != nil {
 			return err

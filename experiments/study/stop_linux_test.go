@@ -31,9 +31,17 @@ func stops(t *testing.T) int {
 // counted too, and the study must end in the bytes of one that nobody disturbed.
 func TestStoppedWorkerIsCountedOnce(t *testing.T) {
 	n := stops(t)
+	// So short that the worker that is left soon looks for another trial.
+	spec := killSpecWith(t, "epochs: 8", "epochs: 3")
+	calm := filepath.Join(t.TempDir(), "calm")
+	runSweep(t, spec, calm, 2, nil)
+	want := kept(t, calm)
 	held, taken := 0, 0
 	for sweep := 0; taken < n; sweep++ {
-		h, k := holdWorkersUp(t, filepath.Join(t.TempDir(), fmt.Sprint("stopped", sweep)), n-taken)
+		dir := filepath.Join(t.TempDir(), fmt.Sprint("stopped", sweep))
+		h, k := holdWorkersUp(t, spec, dir, n-taken)
+		wantSame(t, "after workers were held up", kept(t, dir), want)
+		wantEachTrialOnce(t, dir, 0)
 		held, taken = held+h, taken+k
 		// A worker may be stopped between its trials, or while it holds the store.
 		if held >= 10*n+20 {
@@ -43,14 +51,13 @@ func TestStoppedWorkerIsCountedOnce(t *testing.T) {
 	t.Logf("held up %d times, %d trials taken over", held, taken)
 }
 
-// holdWorkersUp sweeps in dir and holds workers up until n trials were taken
+// holdWorkersUp sweeps spec in dir and holds workers up until n trials were taken
 // over from them, or the sweep is over. It returns how often it held one up, and
 // how many trials were taken over.
-func holdWorkersUp(t *testing.T, dir string, n int) (held, taken int) {
+func holdWorkersUp(t *testing.T, spec, dir string, n int) (held, taken int) {
 	t.Helper()
 	const lease = 300 * time.Millisecond
-	want := calm(t)
-	p := startSweep(t, killSpec, dir, 2, nil, resting, leaseVariable+"="+lease.String())
+	p := startSweep(t, spec, dir, 2, nil, resting, leaseVariable+"="+lease.String())
 	for ; taken < n; held++ {
 		workers, over := p.working(dir)
 		if over {
@@ -63,8 +70,6 @@ func holdWorkersUp(t *testing.T, dir string, n int) (held, taken int) {
 	if code := p.wait(); code != 0 {
 		t.Fatalf("exit code %d:\n%s", code, p.said)
 	}
-	wantSame(t, "after workers were held up", kept(t, dir), want)
-	wantEachTrialOnce(t, dir, 0)
 	return held, taken
 }
 

@@ -107,12 +107,21 @@ func TestWhatTheMachineRefusesEndsTheSweepAtOnce(t *testing.T) {
 func TestDeviceThatKeepsFailingIsLeftOut(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "study")
 	sweep, said := tinySweep(t, dir, 2)
+	leftOut := filepath.Join(t.TempDir(), "left-out")
 	sweep.Pin = func(slot int) []string {
 		if slot == 0 {
 			return []string{faultVariable + "=device"}
 		}
-		return []string{restVariable + "=150ms"} // so that there is work left for the third failure
+		return []string{holdVariable + "=" + leftOut} // so that there is work left for the third failure
 	}
+	go func() {
+		for end := time.Now().Add(5 * time.Minute); !strings.Contains(said.String(), "left out") && time.Now().Before(end); {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if err := os.WriteFile(leftOut, nil, 0o644); err != nil {
+			t.Error(err)
+		}
+	}()
 	if _, err := sweep.Run(t.Context()); err != nil {
 		t.Errorf("with a sound device left: %v\n%s", err, said)
 	}
@@ -211,9 +220,9 @@ func TestOrphans(t *testing.T) {
 }
 
 // planned is a study of tiny without its flows.
-func planned(t *testing.T) *Study {
+func planned(t *testing.T, set ...string) *Study {
 	t.Helper()
-	s := parse(t, tiny)
+	s := parse(t, tiny, set...)
 	plan, err := NewPlan(s)
 	if err != nil {
 		t.Fatal(err)

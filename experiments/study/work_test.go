@@ -144,12 +144,13 @@ func TestLateResultIsSuperseded(t *testing.T) {
 	st := preparedStudy(t)
 	gate := newGate()
 	late, next := newWorker(t, st, "late", gate.wait), newWorker(t, st, "next", nil)
+	late.Lease = time.Hour // not renewed between the gate and the end below
 	lateEnd, nextEnd := make(chan error, 1), make(chan error, 1)
 	claim := claimNext(t, late)
 	go func() { lateEnd <- late.serve(t.Context(), claim, &slots{open: 1}) }()
 	<-gate.reached
 
-	if n, err := st.Store.ExpireLeases(t.Context(), time.Now().Add(2*leaseTime)); n != 1 || err != nil {
+	if n, err := st.Store.ExpireLeases(t.Context(), time.Now().Add(2*late.Lease)); n != 1 || err != nil {
 		t.Fatalf("%d leases ran out, %v", n, err)
 	}
 	claim = claimNext(t, next)

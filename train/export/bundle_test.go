@@ -193,9 +193,12 @@ func TestKilledExportIsCleared(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); len(half()) == 0; time.Sleep(10 * time.Millisecond) {
+	t.Cleanup(func() { // for nothing where it was killed below
+		child.Process.Kill()
+		child.Wait()
+	})
+	for deadline := time.Now().Add(5 * time.Minute); len(half()) == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			child.Process.Kill()
 			t.Fatal("the other process writes nothing")
 		}
 	}

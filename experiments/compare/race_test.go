@@ -1,0 +1,6 @@
+//go:build race
+
+package compare
+
+// raceDetector says that these tests run several times slower than the program.
+const raceDetector = true

@@ -50,7 +50,7 @@ __device__ __forceinline__ void update(Block &b) {
 		float p[few] = {}, g[few] = {}, m1[few] = {}, m2[few] = {}; // a rule without a moment leaves it 0
 		UNROLL for (int i = 0; i < few; i++) {
 			if (e[i] < 0) continue;
-			p[i] = parameter(b, s, e[i], at[i]), g[i] = b.grads[grad[i]];
+			p[i] = s.shared >= 0 ? b.shared[at[i]] : arena[s.p + e[i]], g[i] = b.grads[grad[i]];
 			if (s.m1 >= 0) m1[i] = arena[s.m1 + e[i]];
 			if (s.m2 >= 0) m2[i] = arena[s.m2 + e[i]];
 		}
@@ -58,7 +58,11 @@ __device__ __forceinline__ void update(Block &b) {
 		UNROLL for (int i = 0; i < few; i++) {
 			fine &= isFinite(p[i]) & isFinite(m1[i]) & isFinite(m2[i]);
 			if (e[i] < 0) continue;
-			parameter(b, s, e[i], at[i]) = p[i];
+			if (s.shared >= 0) {
+				b.shared[at[i]] = p[i];
+			} else {
+				arena[s.p + e[i]] = p[i];
+			}
 			if (s.m1 >= 0) arena[s.m1 + e[i]] = m1[i];
 			if (s.m2 >= 0) arena[s.m2 + e[i]] = m2[i];
 		}

@@ -99,11 +99,6 @@ __device__ __forceinline__ Params paramsOf(const FleetLayer &l, bool biases) {
 	return {l.in * l.out, l.out, l.w, l.dw, l.m1w, l.m2w, l.sharedW, l.stride, l.gradW, l.gradStride, l.backward, l.decayW};
 }
 
-// parameter is element e of Params, whose place in shared memory would be at.
-__device__ __forceinline__ float &parameter(const Block &b, const Params &s, int e, int at) {
-	return s.shared >= 0 ? b.shared[at] : b.t.arena[s.p + e];
-}
-
 // Walk goes through the elements of Params, fleetThreads at a time, of which this
 // thread's is one, and divides only once.
 struct Walk {

@@ -97,7 +97,7 @@ __device__ __forceinline__ void forwardProduct(Block &b, const FleetLayer &l, In
 __device__ __forceinline__ void forwardLayer(Block &b, int index) {
 	const FleetLayer l = b.t.layer[index];
 	bool plain = isPlain(b, l) && l.sharedZ < 0;
-	if (l.sharedW >= 0) { // one of the two is not a pointer of which the compiler knows what it points to
+	if (l.sharedW >= 0) { // of one pointer to either the compiler would not know that it is to shared memory
 		forwardProduct(b, l, inputOf(b, index), b.shared + l.sharedW, plain);
 	} else {
 		forwardProduct(b, l, inputOf(b, index), b.t.arena + l.w, plain);

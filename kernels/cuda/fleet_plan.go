@@ -196,7 +196,6 @@ func layouts(yield func(layout) bool) {
 		{true, false, []int32{mostTile, 48, 32}},
 		{true, true, []int32{mostTile, 48, 32}},
 		{true, false, []int32{16, 8}},
-		{true, true, []int32{16, 8}},
 	} {
 		for _, tile := range l.tiles {
 			for spread := 2; spread >= 0; spread-- {

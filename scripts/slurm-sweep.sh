@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 rounds=${1:-1} RANDOM=${2:-1}
 work=$(mktemp -d "${TMPDIR:-/tmp}/slurm-sweep.XXXXXX")
 export SLURM_CONF=$work/slurm/slurm.conf PATH=$PATH:/usr/sbin
-sweep='' medic='' limit=1200
+sweep='' limit=1200
 
 fail() {
 	echo "FAILED: $*" >&2
@@ -26,7 +26,6 @@ fail() {
 
 cleanup() {
 	[ -z "$sweep" ] || kill -9 "$sweep" 2>/dev/null || true
-	[ -z "$medic" ] || kill "$medic" 2>/dev/null || true
 	bash scripts/slurm-local.sh stop "$work/slurm" || true
 }
 trap cleanup EXIT
@@ -94,16 +93,14 @@ round() {
 		kill -0 "$sweep" 2>/dev/null || break
 		strike "$kind" && strikes=$((strikes + 1))
 	done
-	# Nodes that the controller lost sight of are put to work again, once it answers.
-	(while sleep 2; do scontrol update nodename=n1,n2 state=resume || true; done) >/dev/null 2>&1 &
-	medic=$!
 	while kill -0 "$sweep" 2>/dev/null; do
 		[ $((SECONDS - began)) -lt "$limit" ] || fail "round $1: the sweep has not ended after $limit s: $(tail -3 "$dir.log")"
-		sleep 1
+		# Nodes that the controller lost sight of are put to work again, once it answers.
+		timeout 10 scontrol update nodename=n1,n2 state=resume >/dev/null 2>&1 || true
+		sleep 2
 	done
 	wait "$sweep" || fail "round $1: the sweep ended with exit code $?: $(tail -3 "$dir.log")"
-	kill "$medic"
-	sweep='' medic=''
+	sweep=''
 	count "$dir"
 	cmp "$work/calm/comparison.txt" "$dir/comparison.txt" || fail "round $1: comparison.txt differs"
 	cmp "$work/calm/comparison.jsonl" "$dir/comparison.jsonl" || fail "round $1: comparison.jsonl differs"

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"flowbench/kernels"
-	"flowbench/kernels/cpu"
 	"flowbench/kernels/cuda"
 	"flowbench/kernels/kernelstest"
 )
@@ -51,12 +50,7 @@ func TestFleetShapesEqualCPU(t *testing.T) {
 			for i := range list {
 				list[i].Rows = append(list[i].Rows, someRows(p.Batch)...)[:p.Batch-i]
 			}
-			want := trained(t, cpu.New(), p, d, 3)
-			for _, b := range list {
-				if _, err := want.Train(b); err != nil {
-					t.Fatal(err)
-				}
-			}
+			want := trainedOnCPU(t, p, d, 3, list)
 			onDevice(t, func(t *testing.T, b *cuda.Backend) {
 				m := trained(t, b, p, d, 3)
 				train(t, b, []kernels.Machine{m}, [][]kernels.Batch{list})

@@ -64,6 +64,18 @@ func trained(t *testing.T, b kernels.Backend, p *kernels.Program, d kernels.Data
 	return m
 }
 
+// trainedOnCPU is trained on the processor, after the steps.
+func trainedOnCPU(t *testing.T, p *kernels.Program, d kernels.Data, seed uint64, list []kernels.Batch) kernels.Machine {
+	t.Helper()
+	m := trained(t, cpu.New(), p, d, seed)
+	for _, b := range list {
+		if _, err := m.Train(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
 // steps are n batches of 48 rows drawn from seed.
 func steps(n int, seed uint64, rate float32) []kernels.Batch { return stepsOf(48, n, seed, rate) }
 
@@ -116,12 +128,7 @@ func TestStepsEqualCPU(t *testing.T) {
 	for name, p := range models {
 		t.Run(name, func(t *testing.T) {
 			d, list := flows(78), steps(*stepCount, 9, 1e-3)
-			want := trained(t, cpu.New(), p, d, 3)
-			for _, b := range list {
-				if _, err := want.Train(b); err != nil {
-					t.Fatal(err)
-				}
-			}
+			want := trainedOnCPU(t, p, d, 3, list)
 			onDevice(t, func(t *testing.T, b *cuda.Backend) {
 				layers, fleet := trained(t, b, p, d, 3), trained(t, b, p, d, 3)
 				for _, step := range list {
@@ -229,18 +236,7 @@ func TestNaNStaysInEveryPrecision(t *testing.T) {
 // train runs the batches in one fleet.
 func train(t *testing.T, b *cuda.Backend, machines []kernels.Machine, batches [][]kernels.Batch) [][]kernels.StepResult {
 	t.Helper()
-	f, err := b.NewFleet(machines)
-	if err != nil {
-		t.Fatal(err)
-	}
-	results, err := f.Train(batches)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return results
+	return spreadTrain(t, b, cuda.SpreadFew, machines, batches)
 }
 
 // A trial must end with the same bits alone and among others, in one launch and in

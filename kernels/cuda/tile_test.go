@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"flowbench/kernels"
-	"flowbench/kernels/cpu"
 	"flowbench/kernels/cuda"
 	"flowbench/kernels/kernelstest"
 )
@@ -43,12 +42,7 @@ func TestTilesOfEitherSizeGiveTheSameBits(t *testing.T) {
 // Steps in large tiles must end where the processor's do.
 func TestLargeTilesEqualCPU(t *testing.T) {
 	p, d, list := wide(600, kernels.Float32), flows(19), batchesOf(600, 577)
-	want := trained(t, cpu.New(), p, d, 3)
-	for _, b := range list {
-		if _, err := want.Train(b); err != nil {
-			t.Fatal(err)
-		}
-	}
+	want := trainedOnCPU(t, p, d, 3, list)
 	onDevice(t, func(t *testing.T, b *cuda.Backend) {
 		m := trained(t, b, p, d, 3)
 		if err := m.(kernels.Sequencer).TrainAll(list, make([]kernels.StepResult, len(list))); err != nil {
